@@ -1,0 +1,58 @@
+/*
+ * The block cache: decoded blocks by (file number, offset), within a budget of bytes, in shards.
+ * Scan-resistant: a block enters on probation and is protected only when it is asked for again
+ * (segmented LRU), so one pass over a big tree does not push out what is used all the time.
+ */
+#ifndef LSM_CACHE_BLOCK_CACHE_H
+#define LSM_CACHE_BLOCK_CACHE_H
+
+#include <stddef.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct block_cache;
+
+/*
+ * Decoded bytes of a block, counted by references: one for each holder of a pointer and one for
+ * the cache while it is in there. Made by cache_block_new, filled by its maker before sharing.
+ */
+struct cache_block {
+    size_t len;
+    uint8_t *data;
+    /* The rest belongs to the cache. */
+};
+
+enum cache_priority {
+    CACHE_NORMAL, /* data blocks */
+    CACHE_HIGH,   /* indexes and filters: enter protected */
+};
+
+int block_cache_new(size_t capacity_len, struct block_cache **ret);
+void block_cache_free(struct block_cache *c); /* blocks still referenced live on */
+
+/* Memory for `len` bytes with one reference. Needs no cache. */
+int cache_block_new(size_t len, struct cache_block **ret);
+void cache_block_ref(struct cache_block *b);
+void cache_block_unref(struct cache_block *b); /* NULL is allowed */
+/* For struct pin: cache_block_unref with a void pointer. */
+void cache_block_release(void *block);
+
+/* A new reference for the caller, or NULL. */
+struct cache_block *block_cache_get(struct block_cache *c, uint64_t file, uint64_t offset);
+/*
+ * Put b in; the caller keeps its reference. If another thread was first, the older block stays and
+ * b is simply not cached. Never fails: what does not fit, or finds no memory, is not cached.
+ */
+void block_cache_put(struct block_cache *c, uint64_t file, uint64_t offset, struct cache_block *b,
+                     enum cache_priority priority);
+/* Forget all blocks of a file that was removed. */
+void block_cache_drop_file(struct block_cache *c, uint64_t file);
+
+struct block_cache_stats {
+    uint64_t hits, misses;
+    size_t len, capacity_len; /* bytes */
+    uint64_t block_count;
+};
+void block_cache_stats(struct block_cache *c, struct block_cache_stats *ret);
+
+#endif

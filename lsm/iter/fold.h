@@ -1,0 +1,93 @@
+/*
+ * The value of a key from its versions: patches are laid over the newest full value below them.
+ *
+ * A fold is fed the versions of one user key, newest first, and says when it has seen enough. The
+ * fed values are borrowed until fold_value or the next fold_begin; a source that cannot keep them
+ * alive hands over a pin, which is released then.
+ */
+#ifndef LSM_ITER_FOLD_H
+#define LSM_ITER_FOLD_H
+
+#include "lsm/base/ikey.h"
+
+enum {
+    VALUE_LEN_MAX = 1 << 30
+};
+
+/* Keeps borrowed bytes alive until released. All zeros: nothing to release. */
+struct pin {
+    void (*release)(void *arg);
+    void *arg;
+};
+
+static inline void pin_release(struct pin *pin)
+{
+    if (pin->release)
+        pin->release(pin->arg);
+    *pin = (struct pin){0};
+}
+
+struct fold_layer {
+    struct slice value; /* of a KIND_PATCH record, or of the base */
+    struct pin pin;
+};
+
+struct fold {
+    struct fold_layer *layers; /* newest first; the base, if any, is last */
+    size_t layer_count, layer_cap;
+    bool done;             /* a full value, a deletion or an error ended it */
+    bool has_base;         /* the last layer is a full value */
+    uint64_t newest_seqno; /* of the newest version fed; 0 when none was */
+    struct buf merged;     /* the folded value, where there were patches */
+};
+
+/* All zeros is a fresh fold. begin forgets the previous key but keeps memory. */
+void fold_begin(struct fold *f);
+void fold_done(struct fold *f);
+/*
+ * Feed the next older version. Takes over *pin (also on error). Returns 1 when no older version
+ * matters, 0 to go on, or an error. kind is PUT, PATCH, DELETE; anything else ERR_KIND_UNKNOWN.
+ */
+int fold_add(struct fold *f, enum kind kind, uint64_t seqno, struct slice value, struct pin *pin);
+/* Everything older is deleted by a range tombstone with this seqno, or there is nothing older. */
+void fold_end(struct fold *f);
+/*
+ * The value: 1 with *ret (valid until the next fold_begin or fold_done), 0 when the key does not
+ * exist, or an error (ERR_PATCH_DAMAGED, -ENOMEM). Patches with no base lie over an empty value;
+ * a gap before a patch reads as zeros.
+ */
+int fold_value(struct fold *f, struct slice *ret);
+
+/* Decode a patch record's value. False when it is damaged or reaches past VALUE_LEN_MAX. */
+bool patch_decode(struct slice record, uint64_t *ret_offset, struct slice *ret_bytes);
+/* Lay a patch over an owned value, oldest first; for reading backwards. */
+int patch_apply(struct buf *value, struct slice record);
+
+/*
+ * A point look-up on its way from the newest source to the oldest. Each source calls
+ * lookup_rangedel with its tombstones, then lookup_add for its versions <= snapshot, newest first.
+ */
+struct lookup {
+    struct slice key;        /* user key */
+    uint64_t snapshot;       /* versions above it are invisible */
+    uint64_t rangedel_seqno; /* newest visible range tombstone over the key so far */
+    struct fold fold;
+};
+
+/* True when the look-up is decided and no older source need be asked. */
+static inline bool lookup_done(const struct lookup *l)
+{
+    return l->fold.done;
+}
+
+static inline void lookup_rangedel(struct lookup *l, uint64_t seqno)
+{
+    if (seqno > l->rangedel_seqno)
+        l->rangedel_seqno = seqno;
+}
+
+/* As fold_add, and a version below the tombstone ends the look-up. */
+int lookup_add(struct lookup *l, enum kind kind, uint64_t seqno, struct slice value,
+               struct pin *pin);
+
+#endif

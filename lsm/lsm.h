@@ -1,0 +1,265 @@
+/*
+ * lsm.h: an embeddable, ordered, persistent key-value store: a log-structured merge tree.
+ *
+ * Keys and values are bytes; order is memcmp's. A store is a directory; one process has it open.
+ *
+ * Errors. Functions returning int give 0 (or a positive answer where stated) on success and a
+ * negative code on failure. lsm_errno turns a code into an errno, lsm_strerror into fixed text, and
+ * lsm_detail is the line that says which file, which offset, and what to do. -ENOENT: not found.
+ * Outputs are untouched on failure unless stated.
+ *
+ * Threads. Every function on a struct lsm_db may be called from any thread at once, except
+ * lsm_close. A batch and an iterator belong to one thread at a time.
+ *
+ * Durability. When a write returns, its effects survive the end of the process. They survive the
+ * loss of power once lsm_sync (or a write with LSM_WRITE_SYNC) that began after it has returned 0.
+ * After any crash the store holds a prefix of the writes in the order in which they took effect,
+ * whole batches only.
+ */
+#ifndef LSM_H
+#define LSM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef LSM_API
+#define LSM_API __attribute__((visibility("default")))
+#endif
+
+struct lsm_db;
+struct lsm_batch;
+struct lsm_iter;
+struct lsm_snapshot;
+
+enum {
+    LSM_KEY_LEN_MAX = 4096,      /* bytes; a key has at least 1 */
+    LSM_VALUE_LEN_MAX = 1 << 30, /* bytes, also of a patch's offset plus length */
+};
+
+enum lsm_log_level {
+    LSM_LOG_DEBUG,
+    LSM_LOG_INFO,
+    LSM_LOG_WARN,
+    LSM_LOG_ERROR
+};
+
+/* How to open a store. Start from lsm_options_default(). */
+struct lsm_options {
+    bool create;           /* make the store when it is missing; default false */
+    bool must_create;      /* with create: a store that exists is an error; default false */
+    bool read_only;        /* change nothing on disk; logs are replayed in memory; default false */
+    unsigned lock_wait_ms; /* wait so long for another process's lock; default 0 */
+
+    size_t cache_len;            /* bytes of the block cache; default 64 MiB; at least 1 MiB */
+    size_t memtable_len;         /* bytes after which a memtable is flushed; default 32 MiB;
+                                    64 KiB to 1 GiB */
+    unsigned memtable_count_max; /* with those being flushed; default 3; 2 to 16 */
+    size_t block_len;            /* bytes of a table's data block; default 8 KiB; 1 KiB to 1 MiB */
+    uint64_t table_len;          /* bytes after which compaction starts a new table; default 32 MiB;
+                                    64 KiB to 4 GiB */
+    uint64_t level_base_len;     /* bytes of the first level below level 0; default 128 MiB */
+    unsigned level_ratio; /* each level may be so many times the one above; default 10; 2 to 100 */
+    unsigned l0_compact_count; /* flushes in level 0 that start a compaction; default 4; 1 to 64 */
+    unsigned filter_bits_per_key; /* default 10; 0 for no filter; at most 30 */
+    bool compress;                /* LZ4; default true */
+    unsigned compaction_threads;  /* default 1; 1 to 16 */
+    /*
+     * Tables are also cut where the first so many bytes of the key change, so that streams of keys
+     * that grow side by side do not overlap; default 0; at most 16.
+     */
+    unsigned table_prefix_len;
+
+    /* Called from any thread, also from background ones; may be NULL. text has no newline. */
+    void (*log)(void *arg, enum lsm_log_level level, const char *text);
+    void *log_arg;
+};
+
+LSM_API void lsm_options_default(struct lsm_options *ret);
+
+/*
+ * Open or create the store in directory `path`. The options are copied. Damage that cannot be the
+ * torn end of a log refuses to open. Errors, beside an errno of the system: see lsm_detail.
+ */
+LSM_API int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db **ret);
+/*
+ * Stop the background work, make everything durable, and free db whatever it returns. Iterators,
+ * snapshots and values must be gone. NULL is allowed. The answer is that of the last sync.
+ */
+LSM_API int lsm_close(struct lsm_db *db);
+
+LSM_API int lsm_errno(int err);            /* a negative code as a positive errno; 0 otherwise */
+LSM_API const char *lsm_strerror(int err); /* static text */
+LSM_API bool lsm_is_damage(int err);       /* the code means damaged bytes on disk */
+/* The calling thread's last failure in words, "" if none; valid until its next call of the library.
+ */
+LSM_API const char *lsm_detail(void);
+
+/* --- Reading --- */
+
+/* A value that was read. It borrows from the store until lsm_value_done. */
+struct lsm_value {
+    const uint8_t *data;
+    size_t len;     /* bytes */
+    uint64_t seqno; /* of the newest write that made it */
+    void *held[2];  /* the library's */
+};
+
+/*
+ * The value of key as of the snapshot, or the newest one for NULL. -ENOENT when there is none.
+ * After success *ret must be given to lsm_value_done; on failure it is zeroed.
+ */
+LSM_API int lsm_get(struct lsm_db *db, const struct lsm_snapshot *snapshot, const void *key,
+                    size_t key_len, struct lsm_value *ret);
+/* Release what a value borrows. A zeroed value is allowed. */
+LSM_API void lsm_value_done(struct lsm_value *value);
+
+struct lsm_key {
+    const void *data;
+    size_t len;
+};
+
+/*
+ * Many values as of one moment: no write is seen by some and not by others. ret_errs[i] is 0 or
+ * negative (-ENOENT: no such key). Values as for lsm_get. Returns 0, or the first error that is
+ * not -ENOENT; the values that were read must be released in either case.
+ */
+LSM_API int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
+                          const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
+                          int *ret_errs);
+
+/* --- Writing --- */
+
+/* A batch of operations that take effect together, in order. */
+LSM_API int lsm_batch_new(struct lsm_batch **ret);
+LSM_API void lsm_batch_free(struct lsm_batch *b); /* NULL is allowed */
+LSM_API void lsm_batch_clear(struct lsm_batch *b);
+/* Each copies its bytes. -EINVAL for an empty or too long key or value; -ENOMEM. */
+LSM_API int lsm_batch_put(struct lsm_batch *b, const void *key, size_t key_len, const void *value,
+                          size_t value_len);
+LSM_API int lsm_batch_delete(struct lsm_batch *b, const void *key, size_t key_len);
+/* Delete the keys from start up to, without, end. An end at or before start deletes nothing. */
+LSM_API int lsm_batch_delete_range(struct lsm_batch *b, const void *start, size_t start_len,
+                                   const void *end, size_t end_len);
+/*
+ * Overwrite value_len bytes of the key's value from offset on, without reading it. A missing value
+ * counts as an empty one; a gap before offset reads as zeros; the value grows as needed.
+ */
+LSM_API int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len, uint64_t offset,
+                            const void *value, size_t value_len);
+LSM_API size_t lsm_batch_count(const struct lsm_batch *b);
+
+enum {
+    LSM_WRITE_SYNC = 1,   /* durable when it returns */
+    LSM_WRITE_URGENT = 2, /* frees space: may use the reserve that is kept on a full disk */
+};
+
+/*
+ * Apply the batch. It stays the caller's, unchanged. -ENOSPC: the disk is full; nothing was done,
+ * and the same call may succeed later. ERR_STICKY (EROFS): an earlier write or sync failed and the
+ * store has become read-only. An empty batch does nothing but the sync.
+ */
+LSM_API int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags);
+LSM_API int lsm_put(struct lsm_db *db, const void *key, size_t key_len, const void *value,
+                    size_t value_len, unsigned flags);
+LSM_API int lsm_delete(struct lsm_db *db, const void *key, size_t key_len, unsigned flags);
+/* Make every write that has returned durable. Concurrent calls share one sync. */
+LSM_API int lsm_sync(struct lsm_db *db);
+
+/* --- Iterating --- */
+
+/*
+ * An iterator over the keys in [lower, upper) as of the snapshot, or as of now for NULL. A NULL
+ * lower or upper is no bound. Bounds are copied. It is placed nowhere until a seek.
+ */
+LSM_API int lsm_iter_new(struct lsm_db *db, const struct lsm_snapshot *snapshot, const void *lower,
+                         size_t lower_len, const void *upper, size_t upper_len,
+                         struct lsm_iter **ret);
+LSM_API void lsm_iter_free(struct lsm_iter *it); /* NULL is allowed */
+/*
+ * Each move returns 1 when the iterator stands on an entry, 0 when there is none there, or an
+ * error. After 0 or an error only the seeks may be called.
+ */
+LSM_API int lsm_iter_first(struct lsm_iter *it);
+LSM_API int lsm_iter_last(struct lsm_iter *it);
+LSM_API int lsm_iter_seek(struct lsm_iter *it, const void *key, size_t key_len); /* first >= key */
+LSM_API int lsm_iter_seek_prev(struct lsm_iter *it, const void *key,
+                               size_t key_len); /* last < key */
+LSM_API int lsm_iter_next(struct lsm_iter *it);
+LSM_API int lsm_iter_prev(struct lsm_iter *it);
+/* The entry it stands on; both borrow until the next move. */
+LSM_API const void *lsm_iter_key(const struct lsm_iter *it, size_t *ret_len);
+LSM_API const void *lsm_iter_value(const struct lsm_iter *it, size_t *ret_len);
+
+/* --- Snapshots --- */
+
+/* The store as it is now, for reading, until it is released. Costs no copy. */
+LSM_API int lsm_snapshot_open(struct lsm_db *db, struct lsm_snapshot **ret);
+LSM_API void lsm_snapshot_close(struct lsm_db *db, struct lsm_snapshot *s); /* NULL is allowed */
+LSM_API uint64_t lsm_snapshot_seqno(const struct lsm_snapshot *s);
+
+/* --- Maintenance --- */
+
+/* Write the memtables into tables and wait for it. */
+LSM_API int lsm_flush(struct lsm_db *db);
+/* Compact all tables that overlap [start, end], NULL for no bound, down to the last level; waits.
+ */
+LSM_API int lsm_compact_range(struct lsm_db *db, const void *start, size_t start_len,
+                              const void *end, size_t end_len);
+/*
+ * Read and verify everything on disk. `each` (may be NULL) is called for every damage found, with
+ * the name of the file, the place in bytes (0 when unknown) and a line of text; a non-zero answer
+ * ends the verification. `progress` (may be NULL) is called now and then. Returns the number of
+ * damages, or an error that kept it from going on.
+ */
+LSM_API int lsm_verify(struct lsm_db *db,
+                       int (*each)(void *arg, const char *file, uint64_t offset, const char *text),
+                       void (*progress)(void *arg, uint64_t done_len, uint64_t total_len),
+                       void *arg);
+
+struct lsm_stats {
+    uint64_t seqno;          /* of the last visible write */
+    uint64_t synced_seqno;   /* known to be durable */
+    uint64_t table_count[7]; /* by level */
+    uint64_t table_len[7];   /* bytes by level */
+    uint64_t wal_len;        /* bytes of all logs */
+    uint64_t memtable_len;   /* bytes of all memtables */
+    uint64_t memtable_count;
+    uint64_t write_count; /* batches since it was opened */
+    uint64_t write_len;   /* bytes of batches since then */
+    uint64_t wal_write_len, flush_write_len, compact_read_len, compact_write_len; /* bytes */
+    uint64_t wal_sync_count;
+    uint64_t flush_count, compact_count, move_count;
+    uint64_t delay_count;                         /* writes that were slowed down */
+    uint64_t delay_us;                            /* for so long in all */
+    uint64_t cache_hits, cache_misses, cache_len; /* len in bytes */
+    uint64_t disk_total_len, disk_free_len;       /* bytes of the disk below, free for users */
+    uint64_t format_version;
+    int sticky_err; /* the failure that made the store read-only; 0 */
+    char sticky_text[256];
+};
+
+LSM_API int lsm_stats(struct lsm_db *db, struct lsm_stats *ret);
+/* Only the two disk figures: cheap. */
+LSM_API int lsm_disk_space(struct lsm_db *db, uint64_t *ret_total_len, uint64_t *ret_free_len);
+
+/*
+ * One file of a store as text, line by line through `put` (a non-zero answer ends it): a log, a
+ * table, a manifest, CURRENT, or SUPERBLOCK, by its name in the directory. Takes no lock and needs
+ * no open store. full_values: values whole instead of shortened.
+ */
+LSM_API int lsm_dump_file(const char *path, const char *file, bool full_values,
+                          int (*put)(void *arg, const char *line), void *arg);
+
+/* The library's version, "0.1.0". */
+LSM_API const char *lsm_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
