@@ -67,7 +67,7 @@ struct fs_super {
 /* Make an empty file system in directory `path`, which must be missing or empty. Durable. */
 int fs_mkfs(const char *path, const struct fs_mkfs_options *options);
 /*
- * Open. ERR_STORE_NOT_ONE when the engine's store holds no file system. Unless read-only, orphans
+ * Open. ERR_NO_FILE_SYSTEM when the store of the engine holds none. Unless read-only, orphans
  * left by the last run are purged.
  */
 int fs_open(const char *path, const struct fs_options *options, struct fs **ret);
