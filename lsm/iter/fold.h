@@ -32,16 +32,25 @@ struct fold_layer {
     struct pin pin;
 };
 
+enum {
+    FOLD_INLINE_LAYERS = 4 /* so many versions are folded without an allocation */
+};
+
 struct fold {
     struct fold_layer *layers; /* newest first; the base, if any, is last */
     size_t layer_count, layer_cap;
     bool done;             /* a full value, a deletion or an error ended it */
     bool has_base;         /* the last layer is a full value */
     uint64_t newest_seqno; /* of the newest version fed; 0 when none was */
+    int err;               /* what ended it; fold_value returns it */
     struct buf merged;     /* the folded value, where there were patches */
+    struct fold_layer inline_layers[FOLD_INLINE_LAYERS];
 };
 
-/* All zeros is a fresh fold. begin forgets the previous key but keeps memory. */
+/*
+ * All zeros is a fresh fold. begin forgets the previous key but keeps memory. Between fold_add and
+ * the next fold_begin or fold_done the struct must stay where it is: layers may point into it.
+ */
 void fold_begin(struct fold *f);
 void fold_done(struct fold *f);
 /*
@@ -54,7 +63,7 @@ void fold_end(struct fold *f);
 /*
  * The value: 1 with *ret (valid until the next fold_begin or fold_done), 0 when the key does not
  * exist, or an error (ERR_PATCH_DAMAGED, -ENOMEM). Patches with no base lie over an empty value;
- * a gap before a patch reads as zeros.
+ * a gap before a patch reads as zeros; a patch without bytes still grows the value to its offset.
  */
 int fold_value(struct fold *f, struct slice *ret);
 
