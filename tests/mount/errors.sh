@@ -1,0 +1,55 @@
+#!/bin/sh
+# What goes wrong when mounting is said in plain words, by name, with an exit status, and leaves
+# nothing behind.
+# shellcheck source=tests/mount/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_mount
+"$FLUXFS" mkfs "$STORE" >/dev/null
+
+refused "missing.*no such" "$FLUXFS" mount "$STORE" "$S/missing"
+touch "$S/file"
+refused "not a directory" "$FLUXFS" mount "$STORE" "$S/file"
+refused "nonsense" "$FLUXFS" mount "$STORE" "$MNT" -o nonsense
+refused "." "$FLUXFS" mount "$STORE"
+refused "." "$FLUXFS" mount
+refused "." "$FLUXFS" no-such-subcommand
+is_mounted && fail "mounted in spite of an error"
+
+say "something else than a store"
+mkdir "$S/other"
+echo precious >"$S/other/file"
+refused "other" "$FLUXFS" mount "$S/other" "$MNT"
+refused "other" "$FLUXFS" mkfs "$S/other"
+same "file precious" "$(ls "$S/other") $(cat "$S/other/file")" "a directory that is no store is left alone"
+refused "." "$FLUXFS" mount "$S/file" "$MNT"
+refused "exist" "$FLUXFS" mkfs "$STORE"
+
+say "in use"
+mount_fs
+refused "already\|busy" "$FLUXFS" mount "$S/store2" "$MNT"
+mkdir "$S/mnt2"
+refused "$DAEMON" "$FLUXFS" mount "$STORE" "$S/mnt2"
+refused "$DAEMON" "$FLUXFS" fsck "$STORE"
+same 1 "$(grep -c " $S/" /proc/self/mounts)" "mounts"
+cd "$MNT"
+refused "busy" "$FLUXFS" umount "$MNT"
+cd /
+is_ready || fail "an umount that was refused has unmounted"
+umount_fs
+refused "not mounted\|not a mount\|mount point" "$FLUXFS" umount "$MNT"
+
+say "a newer format"
+cp -a "$STORE" "$S/newer"
+version_offset=8
+printf '\377' | dd of="$S/newer/SUPERBLOCK" bs=1 seek="$version_offset" conv=notrunc status=none
+refused "newer\|version\|checksum\|superblock" "$FLUXFS" mount "$S/newer" "$MNT"
+
+say "damage"
+cp -a "$STORE" "$S/damaged"
+: >"$S/damaged/SUPERBLOCK"
+refused "superblock" "$FLUXFS" mount "$S/damaged" "$MNT"
+cp -a "$STORE" "$S/damaged2"
+echo garbage >"$S/damaged2/CURRENT"
+refused "current" "$FLUXFS" mount "$S/damaged2" "$MNT"
+is_mounted && fail "mounted in spite of damage"
+check_store

@@ -1,0 +1,246 @@
+#!/bin/sh
+# sh tests/run.sh [quick | PART...]
+#
+# Installs what is missing (as root, by apt-get), builds everything and runs all tests. PARTs:
+#   format   the sources are formatted (clang-format 14)
+#   release  gcc: unit, mount and command tests
+#   clang    builds without a warning, also from the thread-safety analysis; unit tests
+#   asan     address, leak and undefined behaviour sanitizers: unit, mount and command tests
+#   tsan     thread sanitizer: what is labelled `threads`
+# `quick` is what to run before a change is handed in: format, and the release build's unit tests.
+#
+# The last line counts tests, and builds and the format check as one each; the status is 0 when
+# nothing failed. Builds go to build/tests, or to FLUXFS_BUILD_DIR.
+set -eu
+umask 022
+unset CDPATH
+LC_ALL=C.UTF-8
+export LC_ALL
+exec </dev/null
+cd "$(dirname "$0")/.."
+root=$(pwd -P)
+build=${FLUXFS_BUILD_DIR:-$root/build/tests}
+jobs=$(nproc)
+# A sanitizer that finds something must fail the test.
+ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
+UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=99
+export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+
+packages="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 liblz4-dev libxxhash-dev
+    liburing-dev uthash-dev libjansson-dev libcmocka-dev clang clang-format git sqlite3 attr acl
+    xz-utils binutils util-linux"
+
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+missing_packages() {
+    for package in $packages; do
+        dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
+            printf '%s ' "$package"
+    done
+}
+
+install_packages() {
+    if ! command -v dpkg-query >/dev/null; then
+        echo "No dpkg here; these packages of Debian are taken to be there: $packages" | tr -s ' \n' ' '
+        echo
+        return
+    fi
+    missing=$(missing_packages)
+    if [ -z "$missing" ]; then
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "Missing packages. As root:" >&2
+        echo "    apt-get install -y --no-install-recommends $missing" >&2
+        exit 1
+    fi
+    echo "== installing $missing"
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    apt-get update -q
+    # shellcheck disable=SC2086 # a list of names
+    apt-get install -q -y --no-install-recommends $missing
+}
+
+passed=0
+failed=0
+skipped=0
+results=$(mktemp -d "${TMPDIR:-/tmp}/fluxfs-results.XXXXXX")
+trap 'rm -rf "$results"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+: >"$results/notes"
+
+count_check() { # count_check NAME STATUS
+    if [ "$2" -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $1" >>"$results/notes"
+    fi
+}
+
+# What became of each test, from ctest's JUnit file: lines of `passed|failed|skipped NAME`. A test
+# that could not be started is a failure; only one that ended with SKIP_RETURN_CODE was skipped.
+outcomes() {
+    awk '
+        function put(outcome) {
+            if (name != "")
+                print outcome, name
+            name = ""
+        }
+        /^\t<testcase / {
+            name = $0
+            sub(/.*<testcase name="/, "", name)
+            sub(/".*/, "", name)
+            if (/status="run"/)
+                put("passed")
+            else if (/status="fail"/)
+                put("failed")
+            else if (/status="disabled"/)
+                put("skipped")
+        }
+        /^\t\t<skipped message="SKIP_/ { put("skipped") }
+        /^\t<\/testcase>/ { put("failed") }
+    ' "$1"
+}
+
+# ctest BUILD-NAME ARG...: run and count.
+run_tests() {
+    name=$1
+    shift
+    junit=$results/$name.xml
+    status=0
+    echo "== tests of $name"
+    # shellcheck disable=SC2086 # $prefix is a command with an argument, or nothing
+    $prefix ctest --test-dir "$build/$name" --output-on-failure --no-tests=error --timeout 700 \
+        --output-junit "$junit" "$@" || status=$?
+    if [ ! -s "$junit" ]; then
+        count_check "$name: ctest" 1
+        return
+    fi
+    outcomes "$junit" >"$results/outcomes"
+    bad=$(grep -c '^failed' "$results/outcomes" || :)
+    passed=$((passed + $(grep -c '^passed' "$results/outcomes" || :)))
+    failed=$((failed + bad))
+    skipped=$((skipped + $(grep -c '^skipped' "$results/outcomes" || :)))
+    sed -n "s/^\(failed\|skipped\) /\1: $name: /p" "$results/outcomes" >>"$results/notes"
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        count_check "$name: ctest ended with status $status" 1
+    fi
+}
+
+# build_in NAME CMAKE-ARG...: returns 1 when it cannot be built.
+build_in() {
+    name=$1
+    shift
+    echo "== building $name"
+    status=0
+    cmake -G Ninja -S "$root" -B "$build/$name" -DFLUXFS_TESTS=ON "$@" >"$results/cmake.log" 2>&1 ||
+        status=$?
+    if [ "$status" -ne 0 ]; then
+        cat "$results/cmake.log"
+    else
+        NINJA_STATUS='[%f/%t] ' ninja -C "$build/$name" -j "$jobs" --quiet || status=$?
+    fi
+    count_check "$name: build" "$status"
+    return "$status"
+}
+
+sources() {
+    if [ -e .git ] && command -v git >/dev/null; then
+        git -c safe.directory='*' ls-files -z '*.c' '*.h'
+    else
+        find lsm fs tools tests \( -name '*.c' -o -name '*.h' \) -print0
+    fi
+}
+
+part_format() {
+    echo "== format"
+    clang_format=$(command -v clang-format-14 || command -v clang-format || :)
+    case $("${clang_format:-false}" --version 2>/dev/null) in
+    *"version 14."*) ;;
+    *)
+        # Versions differ in what they find beautiful.
+        echo "skipped: format: there is no clang-format 14" >>"$results/notes"
+        skipped=$((skipped + 1))
+        return
+        ;;
+    esac
+    status=0
+    sources | xargs -0 "$clang_format" --dry-run -Werror || status=$?
+    count_check format "$status"
+}
+
+part_release() {
+    if build_in release -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=gcc; then
+        run_tests release -j "$jobs" "$@"
+    fi
+}
+
+part_clang() {
+    if build_in clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang; then
+        run_tests clang -j "$jobs" -L unit
+    fi
+}
+
+part_asan() {
+    if build_in asan -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=gcc -DFLUXFS_DCHECK=ON \
+        -DFLUXFS_SANITIZE=address,undefined; then
+        run_tests asan -j "$jobs"
+    fi
+}
+
+# Where the kernel spreads addresses wider than the sanitizer can map, it needs them unspread.
+part_tsan() {
+    if build_in tsan -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=gcc -DFLUXFS_DCHECK=ON \
+        -DFLUXFS_SANITIZE=thread; then
+        if setarch -R true 2>/dev/null; then
+            prefix="setarch -R"
+        fi
+        run_tests tsan -j "$jobs" -L threads
+        prefix=
+    fi
+}
+
+prefix=
+case ${1:-} in
+-h | --help)
+    usage
+    exit 0
+    ;;
+esac
+install_packages
+if [ "$#" -eq 0 ]; then
+    set -- format release clang asan tsan
+fi
+begin=$(date +%s)
+for part in "$@"; do
+    part_begin=$(date +%s)
+    case $part in
+    format | release | clang | asan | tsan) "part_$part" ;;
+    quick)
+        part_format
+        part_release -L unit
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+    echo "== $part took $(($(date +%s) - part_begin)) seconds"
+done
+
+echo
+echo "All of it took $(($(date +%s) - begin)) seconds."
+sort -u "$results/notes"
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ]
