@@ -29,7 +29,16 @@ struct fs {
     struct mutex group_mu;       /* order: after inode locks, before the engine */
     uint64_t group_next;         /* [group_mu] the next unused group */
     uint64_t group_leased_until; /* [group_mu] groups below it may be handed out */
+
+    /* Held while a directory moves to another parent; order: before inode locks (rename.c). */
+    struct mutex rename_mu;
 };
+
+/*
+ * Log a damage that the caller has just found (err_detail is its text) and return err. Other errors
+ * are returned as they are.
+ */
+int fs_report(const struct fs *fs, int err);
 
 /* A new group number, never handed out before, also after a crash (group.c). */
 int group_take(struct fs *fs, uint64_t *ret);
@@ -63,7 +72,8 @@ int orphans_new(struct orphan_set **ret);
 void orphans_free(struct orphan_set *o);
 int orphans_add(struct orphan_set *o, uint64_t ino);
 void orphans_remove(struct orphan_set *o, uint64_t ino);
-/* Purge all that the store lists; at open and close. */
+bool orphans_any(const struct orphan_set *o);
+/* Purge all that the store lists; at open, and at close when there are any. */
 int orphans_purge_all(struct fs *fs);
 
 #endif

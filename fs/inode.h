@@ -19,6 +19,9 @@ enum {
     INODE_VERSION = 1,
     INODE_SLOT_COUNT = 65536
 };
+#define INODE_GROUP_END  ((uint64_t)1 << 36) /* groups and numbers are below these */
+#define INODE_NUMBER_END ((uint64_t)1 << 52)
+#define INODE_NLINK_MAX  UINT32_MAX
 
 enum {
     INODE_HAS_XATTR = 1, /* at least one 'X' key has existed; without it none does */
@@ -50,6 +53,11 @@ int inode_decode(uint64_t ino, const void *data, size_t len, struct inode *ret);
 void inode_attr(const struct fs *fs, const struct inode *in, struct fs_attr *ret);
 /* Read an inode: 0, -ESTALE when there is none, or damage. For a symlink, target is not kept. */
 int inode_get(struct fs *fs, uint64_t ino, struct inode *ret);
+/*
+ * As inode_get, but a symlink's target borrows from *ret_value, which after success must be given
+ * to lsm_value_done.
+ */
+int inode_load(struct fs *fs, uint64_t ino, struct inode *ret, struct lsm_value *ret_value);
 /* Add the record to a batch. A symlink's target must be set. */
 int inode_put(struct lsm_batch *b, const struct inode *in);
 void inode_now(struct timespec *ret); /* CLOCK_REALTIME */

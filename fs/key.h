@@ -68,6 +68,12 @@ enum {
     DIRENT_VALUE_LEN = 9
 };
 
+/* False when the bytes are no dirent key or value; then the outputs are unspecified. */
+bool dirent_key_decode(const void *key, size_t key_len, uint64_t *ret_parent, uint64_t *ret_hash,
+                       struct slice *ret_name);
+bool dirent_value_decode(const void *value, size_t value_len, uint64_t *ret_ino,
+                         uint32_t *ret_type);
+
 /* Secret that keys the hash of names: XXH3 with a secret of the store's own, so that nobody can
  * craft names that collide. */
 enum {

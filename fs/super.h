@@ -1,0 +1,44 @@
+/*
+ * Facts of the file system as a whole: one 'S' key each. Format: fs/README.md.
+ */
+#ifndef FS_SUPER_H
+#define FS_SUPER_H
+
+#include "fs/fs.h"
+#include "fs/key.h"
+
+enum {
+    SUPER_VERSION = 1,
+    SUPER_FORMAT_LEN = 16, /* le32 version, compat, ro_compat, incompat features */
+};
+
+/* Features that this program knows. */
+enum {
+    SUPER_COMPAT = 0,
+    SUPER_RO_COMPAT = 0,
+    SUPER_INCOMPAT = 0,
+};
+
+/* All facts. group_next is the first group that has not been leased (group.c). */
+struct super_facts {
+    struct fs_super super;
+    uint8_t secret[HASH_SECRET_LEN];
+    uint64_t group_next;
+};
+
+/* Whether `len` is a block length that a file system may have. */
+bool super_block_len_ok(uint64_t len);
+/* Add all facts to a batch. */
+int super_put(struct lsm_batch *b, const struct super_facts *facts);
+/*
+ * Read and check all facts. ERR_NO_FILE_SYSTEM when there are none, ERR_SUPER_RECORD for a missing
+ * or damaged one, ERR_SUPERBLOCK_VERSION and _FEATURE for a newer format. Unknown ro_compat
+ * features are allowed when read_only.
+ */
+int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret);
+/* Write the fact "group_next" alone. */
+int super_write_group_next(struct lsm_db *db, uint64_t group_next);
+/* How this file system wants its engine: the options that mkfs and open share. */
+void super_store_options(struct lsm_options *ret);
+
+#endif
