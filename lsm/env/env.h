@@ -61,7 +61,8 @@ struct env_reader {
 
 enum {
     ENV_READ_ONLY = 1,
-    ENV_CREATE = 2
+    ENV_CREATE = 2,
+    ENV_NO_LOCK = 4,
 };
 
 /*
@@ -70,7 +71,8 @@ enum {
  * which holds the owner's pid as text, held by an open-file-description lock until env_close); a
  * store locked by another process, or by this one, fails with ERR_STORE_LOCKED naming the pid.
  * With ENV_READ_ONLY it takes a shared lock where the file exists and can be opened, and creates
- * and changes nothing. A missing directory: ERR_STORE_MISSING. Files are created 0600.
+ * and changes nothing. ENV_NO_LOCK, with ENV_READ_ONLY only, takes no lock at all. A missing
+ * directory: ERR_STORE_MISSING. Files are created 0600.
  */
 int env_posix_open(const char *path, unsigned flags, struct env **ret);
 

@@ -1,0 +1,278 @@
+/*
+ * Which versions survive. The merged input gives each user key's versions newest first. They fall
+ * into stripes: between two neighbouring snapshots every reader sees the same one. In each stripe:
+ *
+ *   - the first full value ends it; patches above it are laid over it and one PUT remains;
+ *   - a deletion, or a range tombstone of the same stripe, ends it likewise: patches above it lie
+ *     over nothing and become a PUT; without patches the deletion itself remains (a range tombstone
+ *     remains in the list of tombstones);
+ *   - patches without either stay as they are: their base lies in an older stripe or further down.
+ *
+ * At the bottom, in the oldest stripe, nothing older exists: deletions and range tombstones go, and
+ * patches become a PUT.
+ */
+#include "lsm/compact/run.h"
+
+#include <stdlib.h>
+
+#include "lsm/base/err.h"
+#include "lsm/compact/output.h"
+
+/* Asking for cancellation at every version would cost; this many bytes between are soon gone. */
+enum {
+    CANCEL_CHECK_COUNT = 256
+};
+
+/* The stripe of one user key that is being collected. */
+struct stripe {
+    struct fold fold;
+    uint64_t *seqnos; /* of the fold's layers */
+    size_t seqno_count, seqno_cap;
+    uint64_t upper, lower; /* it holds the seqnos in (lower, upper] */
+    uint64_t newest;       /* 0: nothing collected */
+    bool deleted;          /* ended by a point deletion */
+    bool emitted;          /* the rest of the stripe is invisible */
+};
+
+struct state {
+    struct compact_run *run;
+    struct output output;
+    struct rangedel_list *dels; /* all, for what they cover */
+    struct rangedel_list *kept; /* those that are written again */
+    struct stripe stripe;
+    struct buf user; /* the current user key */
+};
+
+/* The stripe that holds seqno. */
+static void stripe_bounds(const struct compact_run *r, uint64_t seqno, uint64_t *ret_lower,
+                          uint64_t *ret_upper)
+{
+    size_t lo = 0, hi = r->snapshot_count;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (r->snapshots[mid] < seqno)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *ret_upper = lo < r->snapshot_count ? r->snapshots[lo] : SEQNO_MAX;
+    *ret_lower = lo ? r->snapshots[lo - 1] : 0;
+}
+
+/* Nothing older than this stripe can exist anywhere. */
+static bool is_oldest(const struct state *st)
+{
+    return st->run->bottom && st->stripe.lower == 0;
+}
+
+static int emit_patches(struct state *st)
+{
+    struct stripe *s = &st->stripe;
+
+    for (size_t i = 0; i < s->fold.layer_count; i++) {
+        int err = output_add(&st->output, buf_slice(&st->user), s->seqnos[i], KIND_PATCH,
+                             s->fold.layers[i].value);
+
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* Write what the collected stripe amounts to. */
+static int stripe_emit(struct state *st)
+{
+    struct stripe *s = &st->stripe;
+    struct slice user = buf_slice(&st->user), value;
+    int found;
+
+    if (s->emitted || s->newest == 0)
+        return 0;
+    s->emitted = true;
+    if (!s->fold.done && !is_oldest(st))
+        return emit_patches(st);
+    fold_end(&s->fold);
+    found = fold_value(&s->fold, &value);
+    if (found < 0)
+        return found;
+    if (found)
+        return output_add(&st->output, user, s->newest, KIND_PUT, value);
+    if (s->deleted && !is_oldest(st))
+        return output_add(&st->output, user, s->newest, KIND_DELETE, slice_of(NULL, 0));
+    return 0;
+}
+
+static void stripe_begin(struct state *st, uint64_t seqno)
+{
+    struct stripe *s = &st->stripe;
+
+    fold_begin(&s->fold);
+    s->seqno_count = 0;
+    s->newest = 0;
+    s->deleted = s->emitted = false;
+    stripe_bounds(st->run, seqno, &s->lower, &s->upper);
+}
+
+static int remember_seqno(struct stripe *s, uint64_t seqno)
+{
+    if (s->seqno_count == s->seqno_cap) {
+        size_t cap = s->seqno_cap ? s->seqno_cap * 2 : 16;
+        uint64_t *seqnos = realloc(s->seqnos, cap * sizeof(*seqnos));
+
+        if (!seqnos)
+            return -ENOMEM;
+        s->seqnos = seqnos;
+        s->seqno_cap = cap;
+    }
+    s->seqnos[s->seqno_count++] = seqno;
+    return 0;
+}
+
+/* Patches outlive the input's next move, so they are copied; a full value is used at once. */
+static int keep_patch(struct slice *value, struct pin *ret_pin)
+{
+    uint8_t *copy = malloc(value->len ? value->len : 1);
+
+    if (!copy)
+        return -ENOMEM;
+    if (value->len)
+        memcpy(copy, value->data, value->len);
+    *value = slice_of(copy, value->len);
+    *ret_pin = (struct pin){free, copy};
+    return 0;
+}
+
+/* Feed one version to its stripe. */
+static int stripe_add(struct state *st, uint64_t seqno, enum kind kind, struct slice value)
+{
+    struct stripe *s = &st->stripe;
+    struct pin pin = {0};
+    int err;
+
+    if (s->emitted)
+        return 0;
+    if (rangedel_list_covering(st->dels, buf_slice(&st->user), s->upper) > seqno) {
+        /* Covered: if patches lie above, they lie over nothing; else there is nothing to say. */
+        if (s->newest == 0) {
+            s->emitted = true;
+            return 0;
+        }
+        fold_end(&s->fold);
+        return stripe_emit(st);
+    }
+    if (s->newest == 0)
+        s->newest = seqno;
+    if (kind == KIND_PATCH) {
+        err = remember_seqno(s, seqno);
+        if (!err)
+            err = keep_patch(&value, &pin);
+        if (err)
+            return err;
+    }
+    err = fold_add(&s->fold, kind, seqno, value, &pin);
+    if (err < 0)
+        return err;
+    s->deleted = kind == KIND_DELETE;
+    return s->fold.done ? stripe_emit(st) : 0;
+}
+
+static int add_version(struct state *st, struct slice ikey, struct slice value)
+{
+    struct slice user = ikey_user(ikey);
+    uint64_t seqno = ikey_seqno(ikey);
+    int err = 0;
+
+    if (!slice_eq(user, buf_slice(&st->user)) || st->user.len == 0) {
+        err = stripe_emit(st);
+        if (!err)
+            err = buf_assign(&st->user, user.data, user.len);
+        stripe_begin(st, seqno);
+    } else if (seqno <= st->stripe.lower) {
+        err = stripe_emit(st);
+        stripe_begin(st, seqno);
+    }
+    return err ? err : stripe_add(st, seqno, ikey_kind(ikey), value);
+}
+
+/* The tombstones that something below, or an older snapshot, still needs. */
+static int choose_kept(const struct compact_run *r, struct rangedel_list **ret)
+{
+    struct rangedel *kept = malloc((r->del_count ? r->del_count : 1) * sizeof(*kept));
+    size_t count = 0;
+    int err = 0;
+
+    if (!kept)
+        return -ENOMEM;
+    for (size_t i = 0; i < r->del_count; i++) {
+        bool oldest = r->snapshot_count == 0 || r->dels[i].seqno <= r->snapshots[0];
+
+        if (!r->bottom || !oldest)
+            kept[count++] = r->dels[i];
+    }
+    *ret = NULL;
+    if (count)
+        err = rangedel_list_new(kept, count, ret);
+    free(kept);
+    return err;
+}
+
+static int merge(struct state *st)
+{
+    struct compact_run *r = st->run;
+    unsigned until_check = CANCEL_CHECK_COUNT;
+    int err = 0;
+
+    for (iter_seek_first(r->input); r->input->valid && !err; iter_next(r->input)) {
+        if (--until_check == 0) {
+            until_check = CANCEL_CHECK_COUNT;
+            if (r->cancelled && r->cancelled(r->arg))
+                return -ECANCELED;
+        }
+        err = add_version(st, r->input->key, r->input->value);
+    }
+    if (!err)
+        err = r->input->err;
+    if (!err)
+        err = stripe_emit(st);
+    return err ? err : output_finish(&st->output);
+}
+
+int compact_run(struct compact_run *r)
+{
+    struct state st = {.run = r};
+    int err = 0;
+
+    if (r->del_count)
+        err = rangedel_list_new(r->dels, r->del_count, &st.dels);
+    if (!err)
+        err = choose_kept(r, &st.kept);
+    if (!err) {
+        st.output = (struct output){.run = r, .kept = st.kept};
+        err = merge(&st);
+    }
+    output_done(&st.output);
+    fold_done(&st.stripe.fold);
+    free(st.stripe.seqnos);
+    buf_free(&st.user);
+    rangedel_list_free(st.kept);
+    rangedel_list_free(st.dels);
+    if (err) {
+        struct table_store store = {.env = r->env};
+
+        for (size_t i = 0; i < r->table_count; i++)
+            atomic_store(&r->tables[i]->obsolete, true);
+        compact_run_done(r, &store);
+    }
+    return err;
+}
+
+void compact_run_done(struct compact_run *r, struct table_store *store)
+{
+    for (size_t i = 0; i < r->table_count; i++)
+        table_meta_unref(r->tables[i], store);
+    free(r->tables);
+    r->tables = NULL;
+    r->table_count = r->table_cap = 0;
+}

@@ -1,0 +1,44 @@
+/*
+ * The work of a flush or compaction: merge the inputs, leave out what nobody can see any more, lay
+ * patches over their values, and write tables.
+ *
+ * Live snapshots divide the sequence numbers into stripes; versions in one stripe look the same to
+ * every reader but the newest of them, so each stripe keeps one version at most (or a row of
+ * patches whose base lies further down).
+ */
+#ifndef LSM_COMPACT_RUN_H
+#define LSM_COMPACT_RUN_H
+
+#include "lsm/version/version.h"
+
+struct compact_run {
+    /* Inputs; borrowed. */
+    struct env *env;
+    struct sst_builder_options builder;
+    uint64_t table_len;          /* start a new table after so many bytes */
+    unsigned prefix_len;         /* and where the first so many bytes of the key change */
+    uint64_t run;                /* table_meta.run of the outputs */
+    struct iter *input;          /* points, merged */
+    const struct rangedel *dels; /* range tombstones of all inputs, in any order */
+    size_t del_count;
+    const uint64_t *snapshots; /* ascending */
+    size_t snapshot_count;
+    bool bottom; /* no older version of any key lies below the outputs */
+    uint64_t (*new_number)(void *arg);
+    bool (*cancelled)(void *arg); /* asked now and then; may be NULL */
+    void *arg;
+
+    /* Outputs: one reference each, for compact_run_done to drop. */
+    struct table_meta **tables;
+    size_t table_count, table_cap;
+    uint64_t written_len; /* bytes */
+};
+
+/*
+ * Fill the outputs: tables that are whole and synced, ascending and disjoint. On failure
+ * (-ECANCELED when cancelled) there are none, and no file is left behind.
+ */
+int compact_run(struct compact_run *r);
+void compact_run_done(struct compact_run *r, struct table_store *store);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * The inside of struct lsm_db, for lsm/db only. Locks and their order: lsm/LOCKING.md.
+ *
+ * A superversion is what a reader needs: the memtables and the version, one reference for all. A
+ * reader takes it first and the visible sequence number second: everything that was visible when it
+ * took the superversion is inside, and what compaction drops later, it drops from later ones.
+ */
+#ifndef LSM_DB_DB_H
+#define LSM_DB_DB_H
+
+#include <stdatomic.h>
+
+#include "lsm/base/check.h"
+#include "lsm/base/err.h"
+#include "lsm/base/mutex.h"
+#include "lsm/compact/pick.h"
+#include "lsm/compact/run.h"
+#include "lsm/lsm.h"
+#include "lsm/mem/memtable.h"
+#include "lsm/version/superblock.h"
+#include "lsm/version/version.h"
+#include "lsm/wal/batch.h"
+#include "lsm/wal/wal.h"
+
+enum {
+    IMM_COUNT_MAX = 16
+};
+
+/* Holders: the database for the current one, each reader while it reads, each iterator. */
+struct superversion {
+    atomic_uint refs;
+    struct memtable *mem;                 /* takes the writes */
+    struct memtable *imms[IMM_COUNT_MAX]; /* full, being flushed; newest first */
+    unsigned imm_count;
+    struct version *version;
+};
+
+/* A log and the memtable's number that it belongs to. Holders: the list of logs, a running sync. */
+struct wal_ref {
+    struct wal_ref *next; /* [mu] towards newer logs */
+    struct wal_writer *writer;
+    uint64_t begin_seqno; /* its records come after this one */
+    atomic_uint refs;
+    atomic_bool sealed;        /* nothing more will be appended */
+    atomic_bool sealed_synced; /* and all of it is durable */
+    atomic_bool name_synced;   /* the directory entry is durable */
+};
+
+struct lsm_snapshot {
+    struct lsm_snapshot *prev, *next;
+    uint64_t seqno;
+};
+
+struct lsm_batch {
+    struct buf bytes;
+    uint64_t count;
+};
+
+/* Counters behind lsm_stats; all relaxed. */
+struct db_counters {
+    atomic_uint_fast64_t write_count, write_len, wal_write_len, flush_write_len;
+    atomic_uint_fast64_t compact_read_len, compact_write_len, wal_sync_count;
+    atomic_uint_fast64_t flush_count, compact_count, move_count, delay_count, delay_us;
+};
+
+struct writer;
+
+struct lsm_db {
+    /* Set by lsm_open, then constant. */
+    struct lsm_options options;
+    struct env *env;
+    struct block_cache *cache;
+    struct table_store store;
+    struct superblock superblock;
+    struct pick_options pick;
+    struct sst_builder_options builder;
+
+    /* Atomic. */
+    atomic_uint_fast64_t visible_seqno; /* readers see everything up to it */
+    atomic_uint_fast64_t synced_seqno;  /* durable; grows under sync_mu */
+    atomic_uint_fast64_t next_file;     /* number of the next file to create */
+    atomic_int sticky_err;              /* the first failed write or sync; never cleared */
+    atomic_bool closing;
+    struct db_counters counters;
+
+    struct mutex queue_mu;                  /* order 1 */
+    struct writer *queue_head, *queue_tail; /* [queue_mu] the head leads */
+
+    /* Touched only by the writer that leads the queue. */
+    uint64_t last_seqno;                                  /* given to an operation */
+    uint64_t space_free, space_checked_ns, space_written; /* see room.c */
+
+    struct mutex sync_mu; /* order 1 */
+    struct cond sync_cond;
+    bool sync_running; /* [sync_mu] */
+
+    struct mutex manifest_mu;           /* order 2; held during the manifest's I/O */
+    struct manifest *manifest;          /* [manifest_mu] NULL after a failure that space may cure */
+    uint64_t log_number, flushed_seqno; /* [manifest_mu] as the manifest has them */
+    uint64_t manifest_number;           /* [manifest_mu] */
+
+    struct mutex mu;                           /* order 3; never held during I/O */
+    struct superversion *sv;                   /* [mu] */
+    struct wal_ref *wals_oldest, *wals_newest; /* [mu] */
+    struct lsm_snapshot snapshots;             /* [mu] ring, oldest next */
+    struct cond work_cond;                     /* [mu] there may be work for background threads */
+    struct cond done_cond;                     /* [mu] a flush or compaction has ended */
+    unsigned compacting_count;                 /* [mu] */
+    unsigned manual_count;                     /* [mu] compact_range calls in progress */
+    bool flushing;                             /* [mu] */
+    bool disk_full;        /* [mu] the last flush or compaction found no space */
+    char sticky_text[256]; /* [mu] */
+
+    pthread_t flush_thread, *compact_threads;
+    unsigned compact_thread_count; /* threads that were started */
+    bool flush_started;
+};
+
+/* superversion.c */
+struct superversion *sv_get(struct lsm_db *db); /* a reference to the current one */
+void sv_put(struct superversion *sv);           /* NULL is allowed */
+/* Allocate one; memtables and version get a reference each. NULL when there is no memory. */
+struct superversion *sv_new(struct memtable *mem, struct memtable *const *imms, unsigned imm_count,
+                            struct version *version);
+/* Make sv the current one; returns the old one for the caller to put after unlocking. */
+struct superversion *sv_install_locked(struct lsm_db *db, struct superversion *sv) REQUIRES(db->mu);
+
+/* state.c: failures and messages. */
+void db_log(struct lsm_db *db, enum lsm_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The store becomes read-only because of err (err_detail says more). Returns -ERR_STICKY. */
+int db_fail(struct lsm_db *db, int err, const char *what);
+/* 0, or why nothing may be written. */
+int db_writable(struct lsm_db *db);
+uint64_t db_new_file(struct lsm_db *db);
+uint64_t now_ns(int clock);
+
+/* logs.c: the list of logs and their durability. */
+/* The log becomes the newest; its records come after begin_seqno. */
+int wals_add(struct lsm_db *db, struct wal_writer *writer, uint64_t begin_seqno);
+/* Where the log with this number begins; [mu]. */
+uint64_t wals_begin_locked(struct lsm_db *db, uint64_t number) REQUIRES(db->mu);
+/* Forget and delete the logs below number, whose contents are in tables. */
+void wals_drop(struct lsm_db *db, uint64_t number);
+void wals_close(struct lsm_db *db);
+/* Make everything up to `seqno` durable. */
+int db_sync_to(struct lsm_db *db, uint64_t seqno);
+/* Tables hold everything up to seqno durably. */
+void db_note_synced(struct lsm_db *db, uint64_t seqno);
+
+/* room.c: what must be so before the leader may write. */
+int db_make_room(struct lsm_db *db, size_t len, bool urgent);
+/* Start a new memtable and log. Only the leader. */
+int db_switch_memtable(struct lsm_db *db);
+
+/* Start a new memtable when there may be one more, after waiting for a flush if need be. Only the
+ * leader. With `urgent` a full disk is no error: the old one goes on. */
+int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent);
+
+/* write.c: switch the memtable from outside; *ret is the last one to wait for, referenced, or NULL.
+ */
+int queue_switch_memtable(struct lsm_db *db, struct memtable **ret);
+
+/* apply.c */
+int batch_insert(struct memtable *mt, struct slice batch, uint64_t first_seqno);
+
+/* manifest_edit.c: commit an edit durably and make the version that it leads to current. */
+int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed);
+
+/* recover.c */
+int db_recover(struct lsm_db *db);
+
+/* background.c */
+int background_start(struct lsm_db *db);
+void background_stop(struct lsm_db *db);
+
+/* flush.c: write the oldest immutable memtable into level 0. */
+int flush_oldest(struct lsm_db *db);
+/* Tables of one memtable, added to the edit. Metas are referenced by the edit. */
+int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *edit);
+
+/* compact_job.c: do one picked compaction. */
+int db_compact(struct lsm_db *db, struct compaction *c);
+
+/* Append the tombstones of a list (NULL: none) to a malloced array; keys borrow from the list. */
+int rangedels_of_list(const struct rangedel_list *list, struct rangedel **ret, size_t *ret_count);
+
+/* snapshot.c: the live snapshots' sequence numbers, ascending, malloced. */
+int snapshots_list(struct lsm_db *db, uint64_t **ret, size_t *ret_count);
+
+#endif

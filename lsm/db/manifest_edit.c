@@ -1,0 +1,128 @@
+/*
+ * From one version to the next: the edit is made durable in the manifest first, then the version it
+ * leads to becomes the current one. manifest_mu is held during the manifest's I/O, so edits follow
+ * one another; readers and writers never take it.
+ *
+ * When appending fails, nobody knows how much of the record is on disk, so that manifest is given
+ * up and the next edit starts a new one holding the whole state. A full disk is not the end: the
+ * edit fails, and is tried again by whoever wanted it.
+ */
+#include "lsm/db/db.h"
+
+enum {
+    MANIFEST_LEN_MAX = 4 << 20
+}; /* start a new manifest beyond this, if also twice a fresh one */
+
+/* Write the whole state that `version` and the edit's numbers make into a new manifest. */
+static int new_manifest(struct lsm_db *db, struct version *version) REQUIRES(db->manifest_mu)
+{
+    struct manifest_state state = {
+        .version = version, .log_number = db->log_number, .flushed_seqno = db->flushed_seqno};
+    uint64_t number = db_new_file(db), old = db->manifest_number;
+    struct manifest *m;
+    char name[32];
+    int err;
+
+    state.manifest_number = number;
+    state.next_file = atomic_load(&db->next_file);
+    err = manifest_create(db->env, number, &state, &m);
+    if (err)
+        return err;
+    manifest_close(db->manifest);
+    db->manifest = m;
+    db->manifest_number = number;
+    if (old) {
+        manifest_file_name(old, name);
+        env_remove(db->env, name);
+    }
+    return 0;
+}
+
+static int append_edit(struct lsm_db *db, struct version_edit *edit, struct version *next)
+    REQUIRES(db->manifest_mu)
+{
+    int err;
+
+    if (!db->manifest || manifest_len(db->manifest) > MANIFEST_LEN_MAX)
+        return new_manifest(db, next);
+    edit->has_next_file = true;
+    edit->next_file = atomic_load(&db->next_file);
+    err = manifest_append(db->manifest, edit);
+    if (err) {
+        manifest_close(db->manifest);
+        db->manifest = NULL;
+        err = new_manifest(db, next);
+    }
+    return err;
+}
+
+/* Make next current, without the memtable that was flushed. */
+static int install(struct lsm_db *db, struct version *next, const struct memtable *flushed)
+{
+    struct memtable *imms[IMM_COUNT_MAX];
+    struct superversion *sv, *old = NULL;
+    unsigned count = 0;
+
+    mutex_lock(&db->mu);
+    for (unsigned i = 0; i < db->sv->imm_count; i++) {
+        if (db->sv->imms[i] != flushed)
+            imms[count++] = db->sv->imms[i];
+    }
+    sv = sv_new(db->sv->mem, imms, count, next);
+    if (sv)
+        old = sv_install_locked(db, sv);
+    mutex_unlock(&db->mu);
+    sv_put(old);
+    return sv ? 0 : -ENOMEM;
+}
+
+/* The files of removed tables go when the last reader lets go of them. */
+static void mark_obsolete(const struct version *base, const struct version_edit *edit)
+{
+    for (size_t i = 0; i < edit->removed_count; i++) {
+        const struct level *level = &base->levels[edit->removed[i].level];
+        bool moved = false;
+
+        for (size_t k = 0; k < edit->added_count; k++)
+            moved |= edit->added[k].meta->number == edit->removed[i].number;
+        for (size_t k = 0; k < level->count && !moved; k++) {
+            if (level->tables[k]->number == edit->removed[i].number)
+                atomic_store(&level->tables[k]->obsolete, true);
+        }
+    }
+}
+
+int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed)
+{
+    struct superversion *sv;
+    struct version *next = NULL;
+    uint64_t log_number, flushed_seqno;
+    int err;
+
+    mutex_lock(&db->manifest_mu);
+    sv = sv_get(db);
+    log_number = db->log_number;
+    flushed_seqno = db->flushed_seqno;
+    err = version_apply(&db->store, sv->version, edit, &next);
+    if (!err) {
+        if (edit->has_log_number)
+            db->log_number = edit->log_number;
+        if (edit->has_flushed_seqno)
+            db->flushed_seqno = edit->flushed_seqno;
+        err = append_edit(db, edit, next);
+    }
+    if (err) {
+        db->log_number = log_number;
+        db->flushed_seqno = flushed_seqno;
+    } else {
+        err = install(db, next, flushed);
+        if (err)
+            err = db_fail(db, err, "no memory for the new set of tables");
+        else
+            mark_obsolete(sv->version, edit);
+    }
+    mutex_unlock(&db->manifest_mu);
+    version_unref(next);
+    sv_put(sv);
+    return err;
+}

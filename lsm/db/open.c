@@ -1,0 +1,228 @@
+/*
+ * Opening and closing a store.
+ *
+ * A new store is made in an order that a crash cannot turn into half a store: first the manifest
+ * and CURRENT, the superblock last; a directory without a superblock is no store yet, and making it
+ * again simply overwrites what is there.
+ */
+#include "lsm/db/db.h"
+
+#include <time.h>
+
+void lsm_options_default(struct lsm_options *ret)
+{
+    *ret = (struct lsm_options){.cache_len = 64 << 20,
+                                .memtable_len = 32 << 20,
+                                .memtable_count_max = 3,
+                                .block_len = 8 << 10,
+                                .table_len = 32 << 20,
+                                .level_base_len = 128 << 20,
+                                .level_ratio = 10,
+                                .l0_compact_count = 4,
+                                .filter_bits_per_key = 10,
+                                .compress = true,
+                                .compaction_threads = 1};
+}
+
+static int in_range(const char *name, uint64_t v, uint64_t min, uint64_t max)
+{
+    if (v >= min && v <= max)
+        return 0;
+    return err_raise(EINVAL, "option %s is %llu; it must be from %llu to %llu", name,
+                     (unsigned long long)v, (unsigned long long)min, (unsigned long long)max);
+}
+
+static int check_options(const struct lsm_options *o)
+{
+    const struct {
+        const char *name;
+        uint64_t value, min, max;
+    } ranges[] = {
+        {"cache_len", o->cache_len, 1 << 20, UINT64_C(1) << 42},
+        {"memtable_len", o->memtable_len, 64 << 10, 1 << 30},
+        {"memtable_count_max", o->memtable_count_max, 2, IMM_COUNT_MAX},
+        {"block_len", o->block_len, 1 << 10, 1 << 20},
+        {"table_len", o->table_len, 64 << 10, UINT64_C(4) << 30},
+        {"level_base_len", o->level_base_len, 64 << 10, UINT64_C(1) << 40},
+        {"level_ratio", o->level_ratio, 2, 100},
+        {"l0_compact_count", o->l0_compact_count, 1, 64},
+        {"filter_bits_per_key", o->filter_bits_per_key, 0, 30},
+        {"compaction_threads", o->compaction_threads, 1, 16},
+        {"table_prefix_len", o->table_prefix_len, 0, 16},
+    };
+    int err = 0;
+
+    for (size_t i = 0; !err && i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        err = in_range(ranges[i].name, ranges[i].value, ranges[i].min, ranges[i].max);
+    if (!err && o->create && o->read_only)
+        err = err_raise(EINVAL, "a store cannot be created read-only");
+    return err;
+}
+
+static void init(struct lsm_db *db, const struct lsm_options *o)
+{
+    db->options = *o;
+    db->pick = (struct pick_options){.table_len = o->table_len,
+                                     .level_base_len = o->level_base_len,
+                                     .level_ratio = o->level_ratio,
+                                     .l0_compact_count = o->l0_compact_count};
+    db->builder = (struct sst_builder_options){.block_len = o->block_len,
+                                               .partition_len = 8 << 10,
+                                               .restart_interval = 16,
+                                               .filter_bits_per_key = o->filter_bits_per_key,
+                                               .compress = o->compress};
+    db->snapshots.next = db->snapshots.prev = &db->snapshots;
+    mutex_init(&db->queue_mu);
+    mutex_init(&db->sync_mu);
+    mutex_init(&db->manifest_mu);
+    mutex_init(&db->mu);
+    cond_init(&db->sync_cond);
+    cond_init(&db->work_cond);
+    cond_init(&db->done_cond);
+}
+
+/* Free all but what the threads and the sync are about. */
+static void destroy(struct lsm_db *db)
+{
+    wals_close(db);
+    sv_put(db->sv);
+    manifest_close(db->manifest);
+    block_cache_free(db->cache);
+    env_close(db->env);
+    cond_done(&db->done_cond);
+    cond_done(&db->work_cond);
+    cond_done(&db->sync_cond);
+    mutex_done(&db->mu);
+    mutex_done(&db->manifest_mu);
+    mutex_done(&db->sync_mu);
+    mutex_done(&db->queue_mu);
+    free(db);
+}
+
+/* The lock may be held by a process that is about to end. */
+static int open_env(const char *path, const struct lsm_options *o, struct env **ret)
+{
+    unsigned flags = (o->read_only ? ENV_READ_ONLY : 0u) | (o->create ? ENV_CREATE : 0u);
+    uint64_t until = now_ns(CLOCK_MONOTONIC) + o->lock_wait_ms * UINT64_C(1000000);
+    int err;
+
+    for (;;) {
+        struct timespec nap = {0, 20000000};
+
+        err = env_posix_open(path, flags, ret);
+        if (err != -ERR_STORE_LOCKED || now_ns(CLOCK_MONOTONIC) >= until)
+            return err;
+        nanosleep(&nap, NULL);
+    }
+}
+
+static int note_foreign(void *arg, const char *name)
+{
+    (void)arg;
+    /* What an interrupted creation leaves is ours; anything else is somebody's files. */
+    if (strcmp(name, "LOCK") == 0 || strcmp(name, "CURRENT") == 0 ||
+        strncmp(name, "MANIFEST-", 9) == 0 || strstr(name, ".tmp"))
+        return 0;
+    return err_raise(ERR_STORE_NOT_ONE, "not a store, and not empty: it holds %s", name);
+}
+
+static int create_store(struct lsm_db *db)
+{
+    struct manifest_state state = {.next_file = 2, .log_number = 2};
+    struct version_edit empty = {0};
+    struct manifest *m = NULL;
+    int err = env_list(db->env, note_foreign, NULL);
+
+    if (err)
+        return err_raise(-err, "%s: %s", db->env->path, err_detail());
+    err = version_apply(&db->store, NULL, &empty, &state.version);
+    if (!err)
+        err = manifest_create(db->env, 1, &state, &m);
+    manifest_close(m);
+    version_unref(state.version);
+    if (!err)
+        err = superblock_init(&db->superblock);
+    return err ? err : superblock_write(db->env, &db->superblock);
+}
+
+static int open_store(struct lsm_db *db)
+{
+    int err = superblock_read(db->env, &db->superblock, NULL);
+
+    if (err == -ERR_STORE_NOT_ONE && db->options.create) {
+        err = create_store(db);
+    } else if (!err && db->options.must_create) {
+        err = err_raise(ERR_STORE_EXISTS, "%s: there is a store already", db->env->path);
+    }
+    if (!err)
+        err = db_recover(db);
+    if (!err && !db->options.read_only)
+        err = background_start(db);
+    return err;
+}
+
+int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db **ret)
+{
+    struct lsm_db *db;
+    int err;
+
+    err_clear();
+    err = check_options(options);
+    if (err)
+        return err;
+    db = calloc(1, sizeof(*db));
+    if (!db)
+        return -ENOMEM;
+    init(db, options);
+    err = open_env(path, options, &db->env);
+    if (!err)
+        err = block_cache_new(options->cache_len, &db->cache);
+    db->store = (struct table_store){.env = db->env, .cache = db->cache};
+    if (!err)
+        err = open_store(db);
+    if (err) {
+        background_stop(db);
+        destroy(db);
+        return err;
+    }
+    *ret = db;
+    return 0;
+}
+
+int lsm_close(struct lsm_db *db)
+{
+    int err;
+
+    if (!db)
+        return 0;
+    err = lsm_sync(db);
+    background_stop(db);
+    CHECK(db->snapshots.next == &db->snapshots);
+    destroy(db);
+    return err;
+}
+
+int lsm_errno(int err)
+{
+    return err_to_errno(err);
+}
+
+const char *lsm_strerror(int err)
+{
+    return err_text(err);
+}
+
+bool lsm_is_damage(int err)
+{
+    return err_is_damage(err);
+}
+
+const char *lsm_detail(void)
+{
+    return err_detail();
+}
+
+const char *lsm_version(void)
+{
+    return FLUXFS_VERSION;
+}

@@ -1,0 +1,123 @@
+/*
+ * Point reads: from the newest source to the oldest until the key is decided. A plain value is
+ * handed out where it lies, in a memtable or in a cached block, which is kept alive until the value
+ * is released; only patched values are put together in memory of their own.
+ */
+#include "lsm/db/db.h"
+
+/* What lsm_value.held[0] says of held[1]. */
+static char held_memtable, held_pin_block, held_memory;
+
+void lsm_value_done(struct lsm_value *value)
+{
+    if (value->held[0] == &held_memtable)
+        memtable_unref(value->held[1]);
+    else if (value->held[0] == &held_pin_block)
+        cache_block_release(value->held[1]);
+    else if (value->held[0] == &held_memory)
+        free(value->held[1]);
+    *value = (struct lsm_value){0};
+}
+
+/* Ask the memtables; *ret_last is the one asked last. */
+static int lookup_memtables(const struct superversion *sv, struct lookup *l,
+                            struct memtable **ret_last)
+{
+    int err;
+
+    *ret_last = sv->mem;
+    err = memtable_lookup(sv->mem, l);
+    for (unsigned i = 0; !err && !lookup_done(l) && i < sv->imm_count; i++) {
+        *ret_last = sv->imms[i];
+        err = memtable_lookup(sv->imms[i], l);
+    }
+    return err;
+}
+
+/* Move the value out of the look-up, together with what keeps it alive. */
+static void take_value(struct lookup *l, struct slice value, struct memtable *mem,
+                       struct lsm_value *ret)
+{
+    struct fold *f = &l->fold;
+
+    *ret = (struct lsm_value){.data = value.data, .len = value.len, .seqno = f->newest_seqno};
+    if (value.data == f->merged.data && value.len) {
+        ret->held[0] = &held_memory;
+        ret->held[1] = f->merged.data;
+        f->merged = (struct buf){0};
+    } else if (f->layer_count && f->layers[f->layer_count - 1].pin.release) {
+        struct pin *pin = &f->layers[f->layer_count - 1].pin;
+
+        CHECK(pin->release == cache_block_release);
+        ret->held[0] = &held_pin_block;
+        ret->held[1] = pin->arg;
+        *pin = (struct pin){0};
+    } else if (mem) {
+        memtable_ref(mem);
+        ret->held[0] = &held_memtable;
+        ret->held[1] = mem;
+    }
+}
+
+/* Look one key up; f's memory is used again from key to key. */
+static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l, struct slice key,
+                   struct lsm_value *ret)
+{
+    struct memtable *mem = NULL;
+    struct slice value;
+    int err;
+
+    fold_begin(&l->fold);
+    l->key = key;
+    l->snapshot = snapshot;
+    l->rangedel_seqno = 0;
+    err = lookup_memtables(sv, l, &mem);
+    if (!err && !lookup_done(l)) {
+        mem = NULL;
+        err = version_lookup(sv->version, l);
+    }
+    if (err)
+        return err;
+    fold_end(&l->fold);
+    err = fold_value(&l->fold, &value);
+    if (err <= 0)
+        return err ? err : -ENOENT;
+    take_value(l, value, mem, ret);
+    return 0;
+}
+
+static uint64_t read_seqno(const struct lsm_db *db, const struct lsm_snapshot *snapshot)
+{
+    return snapshot ? snapshot->seqno
+                    : atomic_load_explicit(&db->visible_seqno, memory_order_acquire);
+}
+
+int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
+                  const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
+                  int *ret_errs)
+{
+    struct superversion *sv = sv_get(db);
+    uint64_t seqno = read_seqno(db, snapshot);
+    struct lookup l = {0};
+    int first_err = 0;
+
+    err_clear();
+    for (size_t i = 0; i < count; i++) {
+        ret_values[i] = (struct lsm_value){0};
+        ret_errs[i] = get_one(sv, seqno, &l, slice_of(keys[i].data, keys[i].len), &ret_values[i]);
+        if (ret_errs[i] && ret_errs[i] != -ENOENT && !first_err)
+            first_err = ret_errs[i];
+    }
+    fold_done(&l.fold);
+    sv_put(sv);
+    return first_err;
+}
+
+int lsm_get(struct lsm_db *db, const struct lsm_snapshot *snapshot, const void *key, size_t key_len,
+            struct lsm_value *ret)
+{
+    struct lsm_key k = {key, key_len};
+    int err, first_err = lsm_multi_get(db, snapshot, &k, 1, ret, &err);
+
+    return first_err ? first_err : err;
+}

@@ -1,0 +1,336 @@
+/*
+ * Recovery: replay the logs that the manifest still needs into memtables, in order and without
+ * gaps.
+ *
+ * Where the records end, there are three cases. The log ends clean and the next one goes on: go on.
+ * It ends torn, or the next log begins later than this one ended, and no later record says that it
+ * was written after the missing ones had been synced: that is what a crash leaves; the tail is cut
+ * off and reported. Otherwise something that was durable is gone: refuse to open.
+ *
+ * What was replayed is flushed into tables, and the manifest then forgets the old logs, so a crash
+ * during recovery only makes the next one do the same again.
+ */
+#include "lsm/db/db.h"
+
+struct replay {
+    struct lsm_db *db;
+    uint64_t *numbers; /* of logs, ascending */
+    size_t count, cap;
+    uint64_t seqno; /* the last that was replayed */
+    bool ended;     /* a torn place was found: no record behind it counts */
+    uint64_t end_log, end_offset;
+    struct memtable *mem;                 /* being filled */
+    struct memtable *full[IMM_COUNT_MAX]; /* read-only: oldest first */
+    unsigned full_count;
+    struct version_edit edit;
+};
+
+/* The number in "NNNNNNNN.suffix" or "prefixNNNNNNNN"; 0 when the name is none of ours. */
+static uint64_t file_number(const char *name, const char *prefix, const char *suffix)
+{
+    size_t len = strlen(name), plen = strlen(prefix), slen = strlen(suffix);
+    uint64_t number = 0;
+
+    if (len <= plen + slen || strncmp(name, prefix, plen) || strcmp(name + len - slen, suffix))
+        return 0;
+    for (size_t i = plen; i < len - slen; i++) {
+        if (name[i] < '0' || name[i] > '9' || number > UINT64_MAX / 20)
+            return 0;
+        number = number * 10 + (uint64_t)(name[i] - '0');
+    }
+    return number;
+}
+
+static void reserve_number(struct lsm_db *db, uint64_t number)
+{
+    if (number >= atomic_load(&db->next_file))
+        atomic_store(&db->next_file, number + 1);
+}
+
+/* Find the logs, and use no file's number again, whatever it is. */
+static int note_file(void *arg, const char *name)
+{
+    struct replay *r = arg;
+    uint64_t log = file_number(name, "", ".wal");
+
+    reserve_number(r->db, log);
+    reserve_number(r->db, file_number(name, "", ".sst"));
+    reserve_number(r->db, file_number(name, "MANIFEST-", ""));
+    if (log == 0 || log < r->db->log_number)
+        return 0;
+    if (r->count == r->cap) {
+        size_t cap = r->cap ? r->cap * 2 : 8;
+        uint64_t *numbers = realloc(r->numbers, cap * sizeof(*numbers));
+
+        if (!numbers)
+            return -ENOMEM;
+        r->numbers = numbers;
+        r->cap = cap;
+    }
+    r->numbers[r->count++] = log;
+    return 0;
+}
+
+static int cmp_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The memtable is full: into a table, or, when nothing may be written, aside. */
+static int retire(struct replay *r)
+{
+    int err;
+
+    if (r->db->options.read_only) {
+        if (r->full_count == IMM_COUNT_MAX)
+            return 0; /* let the last one grow */
+        r->full[r->full_count++] = r->mem;
+        r->mem = NULL;
+    } else {
+        err = flush_memtable(r->db, r->mem, &r->edit);
+        if (err)
+            return err;
+        memtable_unref(r->mem);
+        r->mem = NULL;
+    }
+    return memtable_new(db_new_file(r->db), &r->mem);
+}
+
+static int replay_record(struct replay *r, uint64_t log, const struct wal_record *record)
+{
+    uint64_t count;
+    int err;
+
+    err = batch_check(record->payload, &count);
+    if (!err && count != record->op_count)
+        err =
+            err_raise(ERR_WAL_RECORD, "%s/%08llu.wal: a record claims %llu operations and has %llu",
+                      r->db->env->path, (unsigned long long)log,
+                      (unsigned long long)record->op_count, (unsigned long long)count);
+    if (!err)
+        err = batch_insert(r->mem, record->payload, record->first_seqno);
+    if (err)
+        return err;
+    r->seqno = record->first_seqno + count - 1;
+    if (memtable_len(r->mem) >= r->db->options.memtable_len)
+        return retire(r);
+    return 0;
+}
+
+/* A record that was synced is missing: say which, and where the proof stands. */
+static int damaged(const struct replay *r, uint64_t proof_log)
+{
+    return err_raise(
+        ERR_WAL_DAMAGED,
+        "%s/%08llu.wal: damaged at offset %llu: records after sequence number %llu are "
+        "missing, though log %08llu says that they were on disk",
+        r->db->env->path, (unsigned long long)r->end_log, (unsigned long long)r->end_offset,
+        (unsigned long long)r->seqno, (unsigned long long)proof_log);
+}
+
+static void note_end(struct replay *r, uint64_t log, uint64_t offset)
+{
+    r->ended = true;
+    r->end_log = log;
+    r->end_offset = offset;
+}
+
+/* Behind the torn place nothing is replayed, but every record is asked what it knows was synced. */
+static int examine_later(struct replay *r, struct wal_reader *reader, uint64_t log)
+{
+    struct wal_record record;
+    struct wal_end end;
+    uint64_t dropped = 0;
+    int more;
+
+    while ((more = wal_reader_next(reader, &record)) > 0) {
+        if (record.synced_seqno > r->seqno)
+            return damaged(r, log);
+        dropped++;
+    }
+    if (!more)
+        more = wal_reader_end(reader, &end);
+    if (more)
+        return more;
+    if (end.later_synced_seqno > r->seqno)
+        return damaged(r, log);
+    if (dropped)
+        db_log(r->db, LSM_LOG_WARN, "%s/%08llu.wal: %llu records follow a torn one and are dropped",
+               r->db->env->path, (unsigned long long)log, (unsigned long long)dropped);
+    return 0;
+}
+
+static int replay_log(struct replay *r, struct wal_reader *reader, uint64_t log)
+{
+    struct wal_record record;
+    struct wal_end end;
+    int more = 1, err;
+
+    while ((more = wal_reader_next(reader, &record)) > 0) {
+        /* Flushed before the crash, in the same log as records that were not. */
+        if (record.first_seqno + record.op_count - 1 <= r->seqno)
+            continue;
+        if (record.first_seqno != r->seqno + 1) {
+            note_end(r, log, 0);
+            return record.synced_seqno > r->seqno ? damaged(r, log) : 0;
+        }
+        err = replay_record(r, log, &record);
+        if (err)
+            return err;
+    }
+    if (!more)
+        more = wal_reader_end(reader, &end);
+    if (more || end.kind == WAL_END_CLEAN)
+        return more;
+    note_end(r, log, end.offset);
+    if (end.later_synced_seqno > r->seqno)
+        return damaged(r, log);
+    db_log(r->db, LSM_LOG_INFO, "%s/%08llu.wal: torn at offset %llu; what follows was not synced",
+           r->db->env->path, (unsigned long long)log, (unsigned long long)end.offset);
+    return 0;
+}
+
+static int replay_all(struct replay *r)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < r->count; i++) {
+        struct wal_reader *reader;
+        uint64_t log = r->numbers[i];
+
+        err = wal_reader_open(r->db->env, log, &reader);
+        if (err)
+            return err;
+        if (!r->ended && wal_reader_last_seqno(reader) > r->seqno)
+            note_end(r, log, 0);
+        err = r->ended ? examine_later(r, reader, log) : replay_log(r, reader, log);
+        wal_reader_close(reader);
+    }
+    return err;
+}
+
+/* Make the replayed memtables and the version what readers see; db->sv is set. */
+static int install(struct replay *r, struct version *version)
+{
+    struct memtable *imms[IMM_COUNT_MAX];
+
+    for (unsigned i = 0; i < r->full_count; i++)
+        imms[i] = r->full[r->full_count - 1 - i];
+    r->db->sv = sv_new(r->mem, imms, r->full_count, version);
+    return r->db->sv ? 0 : -ENOMEM;
+}
+
+/* Flush what is left, begin a new log, and make the manifest say so. */
+static int settle(struct replay *r, struct version *version)
+{
+    struct lsm_db *db = r->db;
+    struct wal_writer *wal = NULL;
+    int err = 0;
+
+    if (!memtable_empty(r->mem))
+        err = retire(r);
+    if (!err)
+        err = install(r, version);
+    db->last_seqno = r->seqno;
+    if (!err)
+        err = wal_writer_create(db->env, memtable_number(r->mem), r->seqno, &wal);
+    if (!err) {
+        err = wals_add(db, wal, r->seqno);
+        if (err)
+            wal_writer_close(wal);
+    }
+    r->edit.has_log_number = r->edit.has_flushed_seqno = true;
+    r->edit.log_number = memtable_number(r->mem);
+    r->edit.flushed_seqno = r->seqno;
+    if (!err)
+        err = env_sync_dir(db->env);
+    if (!err)
+        err = db_commit_edit(db, &r->edit, NULL);
+    for (size_t i = 0; err && i < r->edit.added_count; i++)
+        atomic_store(&r->edit.added[i].meta->obsolete, true);
+    return err;
+}
+
+struct keep {
+    struct lsm_db *db;
+    const struct version *version;
+};
+
+static bool version_has(const struct version *v, uint64_t number)
+{
+    for (unsigned level = 0; level < LEVEL_COUNT; level++) {
+        for (size_t i = 0; i < v->levels[level].count; i++) {
+            if (v->levels[level].tables[i]->number == number)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Files of an interrupted flush, compaction or manifest switch, and logs that are not needed. */
+static int remove_leftover(void *arg, const char *name)
+{
+    const struct keep *k = arg;
+    uint64_t sst = file_number(name, "", ".sst"), log = file_number(name, "", ".wal");
+    uint64_t manifest = file_number(name, "MANIFEST-", "");
+    size_t len = strlen(name);
+    bool tmp = len > 4 && strcmp(name + len - 4, ".tmp") == 0;
+
+    if ((sst && !version_has(k->version, sst)) || (log && log < k->db->log_number) ||
+        (manifest && manifest != k->db->manifest_number) || tmp)
+        env_remove(k->db->env, name);
+    return 0;
+}
+
+static void replay_done(struct replay *r)
+{
+    edit_done(&r->edit, &r->db->store);
+    for (unsigned i = 0; i < r->full_count; i++)
+        memtable_unref(r->full[i]);
+    memtable_unref(r->mem);
+    free(r->numbers);
+}
+
+static int replay_logs(struct lsm_db *db, struct version *version)
+{
+    struct replay r = {.db = db, .seqno = db->flushed_seqno};
+    int err = env_list(db->env, note_file, &r);
+
+    if (!err && r.count)
+        qsort(r.numbers, r.count, sizeof(*r.numbers), cmp_number);
+    if (!err)
+        err = memtable_new(db_new_file(db), &r.mem);
+    if (!err)
+        err = replay_all(&r);
+    if (!err)
+        err = db->options.read_only ? install(&r, version) : settle(&r, version);
+    if (!err) {
+        db->last_seqno = r.seqno;
+        atomic_store(&db->visible_seqno, r.seqno);
+        atomic_store(&db->synced_seqno, db->options.read_only ? db->flushed_seqno : r.seqno);
+    }
+    replay_done(&r);
+    return err;
+}
+
+int db_recover(struct lsm_db *db)
+{
+    struct manifest_state state = {0};
+    struct keep keep = {.db = db};
+    int err = manifest_replay(db->env, &db->store, &state);
+
+    if (err)
+        return err;
+    db->log_number = state.log_number;
+    db->flushed_seqno = state.flushed_seqno;
+    db->manifest_number = state.manifest_number;
+    atomic_store(&db->next_file, state.next_file ? state.next_file : 1);
+    err = replay_logs(db, state.version);
+    version_unref(state.version);
+    if (err || db->options.read_only)
+        return err;
+    keep.version = db->sv->version;
+    return env_list(db->env, remove_leftover, &keep);
+}

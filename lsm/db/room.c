@@ -1,0 +1,197 @@
+/*
+ * Room for a write: memory in the memtable, space on the disk, and a pace that the background work
+ * can follow. Called by the writer that leads, before each group.
+ *
+ * Space. A store that fills the disk to the last byte could not even delete: logs, flushes and
+ * compactions need space before they give any back. So writes that add data are refused with
+ * -ENOSPC while what the memtables will need and a reserve are still free; writes that free space
+ * go on into the log's reserved space. Near a full disk memtables are kept small, so that they need
+ * little.
+ *
+ * Pace. With many runs in level 0 a write waits a little, growing with their number, so that
+ * readers never meet hundreds of them and nobody is stopped for seconds at once.
+ */
+#include "lsm/db/db.h"
+
+#include <time.h>
+
+enum {
+    SPACE_CHECK_LEN = 4 << 20,        /* ask the disk again after so many bytes */
+    SPACE_CHECK_NS = 100 * 1000000,   /* or after so long */
+    SPACE_RESERVE_LEN_MAX = 64 << 20, /* bytes */
+    MEMTABLE_LEN_MIN = 256 << 10,
+    FULL_RETRY_MS = 200,
+    DELAY_STEP_US = 500, /* per run of level 0 above the limit, for each 128 KiB */
+    DELAY_UNIT_LEN = 128 << 10,
+    DELAY_US_MAX = 20000,
+};
+
+/* Free bytes of the disk, from a reading that is at most a little old. */
+static int refresh_space(struct lsm_db *db, size_t len)
+{
+    uint64_t now = now_ns(CLOCK_MONOTONIC), total;
+    int err;
+
+    db->space_written += len;
+    if (db->space_checked_ns && now - db->space_checked_ns < SPACE_CHECK_NS &&
+        db->space_written < SPACE_CHECK_LEN)
+        return 0;
+    err = env_space(db->env, &total, &db->space_free);
+    if (err)
+        return err;
+    db->space_checked_ns = now;
+    db->space_written = 0;
+    return 0;
+}
+
+/* Kept free for flushes and compactions of a full disk, in proportion on a small one. */
+static uint64_t reserve_len(const struct lsm_db *db)
+{
+    uint64_t part = (db->space_free + db->options.memtable_len) / 8;
+
+    return part < SPACE_RESERVE_LEN_MAX ? part : SPACE_RESERVE_LEN_MAX;
+}
+
+/* Near a full disk a small memtable needs little space to be flushed. */
+static size_t memtable_limit(const struct lsm_db *db)
+{
+    uint64_t part = db->space_free / 16;
+
+    if (part >= db->options.memtable_len)
+        return db->options.memtable_len;
+    return part > MEMTABLE_LEN_MIN ? (size_t)part : MEMTABLE_LEN_MIN;
+}
+
+static size_t memtables_len(const struct superversion *sv)
+{
+    size_t len = memtable_len(sv->mem);
+
+    for (unsigned i = 0; i < sv->imm_count; i++)
+        len += memtable_len(sv->imms[i]);
+    return len;
+}
+
+static int check_space(struct lsm_db *db, const struct superversion *sv, size_t len)
+{
+    uint64_t need = memtables_len(sv) + 2 * (uint64_t)len + reserve_len(db);
+    int err = refresh_space(db, len);
+
+    if (err)
+        return err;
+    if (db->space_free >= need + db->space_written)
+        return 0;
+    /* Look again at once before refusing: space may just have come back. */
+    db->space_checked_ns = 0;
+    err = refresh_space(db, 0);
+    if (err || db->space_free >= need)
+        return err;
+    mutex_lock(&db->mu);
+    db->disk_full = true;
+    cond_broadcast(&db->work_cond);
+    mutex_unlock(&db->mu);
+    return err_raise(ENOSPC, "%s: the disk is full", db->env->path);
+}
+
+static void delay(struct lsm_db *db, const struct version *v, size_t len)
+{
+    unsigned runs = pick_l0_run_count(v), limit = 3 * db->options.l0_compact_count;
+    uint64_t us;
+    struct timespec ts;
+
+    if (runs <= limit)
+        return;
+    us = (uint64_t)(runs - limit) * DELAY_STEP_US * (len / DELAY_UNIT_LEN + 1);
+    us = us < DELAY_US_MAX ? us : DELAY_US_MAX;
+    ts = (struct timespec){0, (long)us * 1000};
+    nanosleep(&ts, NULL);
+    atomic_fetch_add_explicit(&db->counters.delay_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.delay_us, us, memory_order_relaxed);
+}
+
+int db_switch_memtable(struct lsm_db *db)
+{
+    struct superversion *sv, *old;
+    struct memtable *imms[IMM_COUNT_MAX], *mem = NULL;
+    struct wal_writer *wal = NULL;
+    uint64_t number = db_new_file(db);
+    int err = memtable_new(number, &mem);
+
+    if (!err)
+        err = wal_writer_create(db->env, number, db->last_seqno, &wal);
+    if (!err)
+        err = wals_add(db, wal, db->last_seqno);
+    if (err) {
+        wal_writer_close(wal);
+        memtable_unref(mem);
+        return err;
+    }
+    mutex_lock(&db->mu);
+    imms[0] = db->sv->mem;
+    for (unsigned i = 0; i < db->sv->imm_count; i++)
+        imms[i + 1] = db->sv->imms[i];
+    sv = sv_new(mem, imms, db->sv->imm_count + 1, db->sv->version);
+    old = sv ? sv_install_locked(db, sv) : NULL;
+    cond_broadcast(&db->work_cond);
+    mutex_unlock(&db->mu);
+    sv_put(old);
+    memtable_unref(mem);
+    /* The log was switched and the memtable was not: the two may not part. */
+    return sv ? 0 : db_fail(db, -ENOMEM, "no memory for a memtable");
+}
+
+/* Wait until a memtable has been flushed. 1 when there is room again; 0 to write without. */
+static int wait_for_flush(struct lsm_db *db, bool urgent)
+{
+    uint64_t began = now_ns(CLOCK_MONOTONIC);
+    int answer = 1;
+
+    mutex_lock(&db->mu);
+    while (db->sv->imm_count + 1 >= db->options.memtable_count_max && !db->sticky_err) {
+        if (db->disk_full) {
+            /* What frees space must go on; a memtable may grow a little for it. */
+            answer = urgent ? 0 : -ENOSPC;
+            break;
+        }
+        cond_broadcast(&db->work_cond);
+        cond_wait_ms(&db->done_cond, &db->mu, FULL_RETRY_MS);
+    }
+    mutex_unlock(&db->mu);
+    atomic_fetch_add_explicit(&db->counters.delay_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.delay_us, (now_ns(CLOCK_MONOTONIC) - began) / 1000,
+                              memory_order_relaxed);
+    return answer == -ENOSPC ? err_raise(ENOSPC, "%s: the disk is full", db->env->path) : answer;
+}
+
+/* The memtable is full: start another. A full disk stops only those that would add data. */
+int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent)
+{
+    int err, room = 1;
+
+    if (imm_count + 1 >= db->options.memtable_count_max)
+        room = wait_for_flush(db, urgent);
+    if (room <= 0)
+        return room;
+    err = db_writable(db);
+    if (!err)
+        err = db_switch_memtable(db);
+    if (err == -ENOSPC && urgent)
+        return 0;
+    return err;
+}
+
+int db_make_room(struct lsm_db *db, size_t len, bool urgent)
+{
+    struct superversion *sv = sv_get(db);
+    int err = db_writable(db);
+
+    if (!err && !urgent)
+        err = check_space(db, sv, len);
+    else if (!err)
+        err = refresh_space(db, len);
+    if (!err && memtable_len(sv->mem) >= memtable_limit(db) && !memtable_empty(sv->mem))
+        err = db_renew_memtable(db, sv->imm_count, urgent);
+    if (!err && !urgent)
+        delay(db, sv->version, len);
+    sv_put(sv);
+    return err;
+}

@@ -1,0 +1,77 @@
+/*
+ * Figures about the store as it is now.
+ */
+#include "lsm/db/db.h"
+
+_Static_assert(sizeof(((struct lsm_stats *)0)->table_count) / sizeof(uint64_t) == LEVEL_COUNT,
+               "lsm_stats has one figure per level");
+
+static void level_stats(const struct version *v, struct lsm_stats *ret)
+{
+    for (unsigned i = 0; i < LEVEL_COUNT; i++) {
+        ret->table_count[i] = v->levels[i].count;
+        ret->table_len[i] = v->levels[i].len;
+    }
+}
+
+static void counter_stats(const struct db_counters *c, struct lsm_stats *ret)
+{
+    ret->write_count = c->write_count;
+    ret->write_len = c->write_len;
+    ret->wal_write_len = c->wal_write_len;
+    ret->flush_write_len = c->flush_write_len;
+    ret->compact_read_len = c->compact_read_len;
+    ret->compact_write_len = c->compact_write_len;
+    ret->wal_sync_count = c->wal_sync_count;
+    ret->flush_count = c->flush_count;
+    ret->compact_count = c->compact_count;
+    ret->move_count = c->move_count;
+    ret->delay_count = c->delay_count;
+    ret->delay_us = c->delay_us;
+}
+
+static void memory_stats(struct lsm_db *db, const struct superversion *sv, struct lsm_stats *ret)
+{
+    struct block_cache_stats cache;
+
+    ret->memtable_len = memtable_len(sv->mem);
+    ret->memtable_count = 1 + sv->imm_count;
+    for (unsigned i = 0; i < sv->imm_count; i++)
+        ret->memtable_len += memtable_len(sv->imms[i]);
+    block_cache_stats(db->cache, &cache);
+    ret->cache_hits = cache.hits;
+    ret->cache_misses = cache.misses;
+    ret->cache_len = cache.len;
+}
+
+int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
+{
+    struct superversion *sv = sv_get(db);
+    struct lsm_stats s = {0};
+    int err;
+
+    err_clear();
+    s.seqno = atomic_load(&db->visible_seqno);
+    s.synced_seqno = atomic_load(&db->synced_seqno);
+    s.format_version = db->superblock.version;
+    level_stats(sv->version, &s);
+    counter_stats(&db->counters, &s);
+    memory_stats(db, sv, &s);
+    sv_put(sv);
+    mutex_lock(&db->mu);
+    for (struct wal_ref *w = db->wals_oldest; w; w = w->next)
+        s.wal_len += wal_writer_len(w->writer);
+    memcpy(s.sticky_text, db->sticky_text, sizeof(s.sticky_text));
+    mutex_unlock(&db->mu);
+    s.sticky_err = atomic_load(&db->sticky_err);
+    err = env_space(db->env, &s.disk_total_len, &s.disk_free_len);
+    if (!err)
+        *ret = s;
+    return err;
+}
+
+int lsm_disk_space(struct lsm_db *db, uint64_t *ret_total_len, uint64_t *ret_free_len)
+{
+    err_clear();
+    return env_space(db->env, ret_total_len, ret_free_len);
+}

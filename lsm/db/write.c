@@ -1,0 +1,295 @@
+/*
+ * The write path. Writers queue; the head leads a group: it makes room, writes one log append for
+ * all, inserts into the memtable (members with much data insert their own, side by side), makes the
+ * group visible, and hands the lead to the next. Syncing is not part of it: see logs.c.
+ *
+ * Nothing is visible before its record has been handed to the kernel, and sequence numbers are
+ * given in the order of the log, so a killed process loses nothing that was acknowledged, and what
+ * is left after a crash is a prefix.
+ */
+#include "lsm/db/db.h"
+
+#include <time.h>
+
+enum {
+    GROUP_LEN_MAX = 4 << 20,    /* bytes of batches in one append */
+    GROUP_COUNT_MAX = 64,       /* batches in one append */
+    OWN_INSERT_LEN_MIN = 16384, /* a member with more than this inserts for itself */
+};
+
+enum writer_state {
+    WRITER_QUEUED,
+    WRITER_LEADS,
+    WRITER_INSERTS,
+    WRITER_DONE
+};
+
+struct group;
+
+/* A call of lsm_write, on the caller's stack. Fields are guarded by queue_mu. */
+struct writer {
+    struct writer *next;
+    const struct lsm_batch *batch;
+    bool urgent;
+    enum writer_state state;
+    int err;
+    uint64_t first_seqno;
+    struct group *group; /* of a member that inserts for itself */
+    struct cond cond;
+};
+
+struct group {
+    struct writer *members[GROUP_COUNT_MAX]; /* [0] is the leader */
+    unsigned count;
+    uint64_t op_count;
+    size_t len;
+    struct memtable *mem;
+    unsigned inserting; /* [queue_mu] members that still insert for themselves */
+};
+
+/* Stand in the queue until it is this writer's turn to lead, to insert, or to return. */
+static void enqueue(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
+{
+    if (db->queue_tail)
+        db->queue_tail->next = w;
+    else
+        db->queue_head = w;
+    db->queue_tail = w;
+    if (db->queue_head == w)
+        w->state = WRITER_LEADS;
+    while (w->state == WRITER_QUEUED)
+        cond_wait(&w->cond, &db->queue_mu);
+}
+
+static void collect(struct lsm_db *db, struct group *g) REQUIRES(db->queue_mu)
+{
+    struct writer *leader = db->queue_head;
+
+    for (struct writer *w = leader; w && g->count < GROUP_COUNT_MAX; w = w->next) {
+        size_t len = w->batch->bytes.len;
+
+        if (g->count && (g->len + len > GROUP_LEN_MAX || w->urgent != leader->urgent))
+            break;
+        if (w->batch->count == 0) /* queue_switch_memtable's: it leads for itself */
+            break;
+        g->members[g->count++] = w;
+        g->len += len;
+        g->op_count += w->batch->count;
+    }
+}
+
+/* One append for the whole group. Sequence numbers count only when it succeeds. */
+static int append(struct lsm_db *db, struct group *g)
+{
+    struct wal_record records[GROUP_COUNT_MAX];
+    uint64_t seqno = db->last_seqno, time_ns = now_ns(CLOCK_REALTIME);
+    uint64_t synced = atomic_load(&db->synced_seqno);
+    struct wal_writer *wal;
+    int err;
+
+    if (g->op_count > SEQNO_MAX - seqno)
+        return -EOVERFLOW;
+    for (unsigned i = 0; i < g->count; i++) {
+        struct writer *w = g->members[i];
+
+        w->first_seqno = seqno + 1;
+        records[i] = (struct wal_record){.first_seqno = w->first_seqno,
+                                         .op_count = w->batch->count,
+                                         .time_ns = time_ns,
+                                         .synced_seqno = synced,
+                                         .payload = buf_slice(&w->batch->bytes)};
+        seqno += w->batch->count;
+    }
+    mutex_lock(&db->mu);
+    wal = db->wals_newest->writer;
+    mutex_unlock(&db->mu);
+    err = wal_writer_append(wal, records, g->count, g->members[0]->urgent);
+    if (err)
+        return err == -ENOSPC ? err : db_fail(db, err, "writing the log failed");
+    db->last_seqno = seqno;
+    atomic_fetch_add_explicit(&db->counters.wal_write_len, g->len, memory_order_relaxed);
+    return 0;
+}
+
+static int insert(struct writer *w, struct memtable *mem)
+{
+    return batch_insert(mem, buf_slice(&w->batch->bytes), w->first_seqno);
+}
+
+/* Member 0 leads and always inserts for itself; others do when it is worth waking them. */
+static bool inserts_itself(const struct group *g, unsigned i)
+{
+    return i > 0 && g->members[i]->batch->bytes.len >= OWN_INSERT_LEN_MIN;
+}
+
+/* Let the big members insert for themselves, insert for the others, and wait for all. */
+static int insert_group(struct lsm_db *db, struct group *g)
+{
+    int err = 0;
+
+    mutex_lock(&db->queue_mu);
+    for (unsigned i = 1; i < g->count; i++) {
+        if (!inserts_itself(g, i))
+            continue;
+        g->members[i]->group = g;
+        g->members[i]->state = WRITER_INSERTS;
+        g->inserting++;
+        cond_signal(&g->members[i]->cond);
+    }
+    mutex_unlock(&db->queue_mu);
+    for (unsigned i = 0; i < g->count; i++) {
+        int one = inserts_itself(g, i) ? 0 : insert(g->members[i], g->mem);
+
+        err = err ? err : one;
+    }
+    mutex_lock(&db->queue_mu);
+    while (g->inserting)
+        cond_wait(&g->members[0]->cond, &db->queue_mu);
+    for (unsigned i = 1; i < g->count; i++)
+        err = err ? err : g->members[i]->err;
+    mutex_unlock(&db->queue_mu);
+    return err;
+}
+
+/* A member's share of the work above. */
+static void insert_own(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
+{
+    struct group *g = w->group;
+    int err;
+
+    mutex_unlock(&db->queue_mu);
+    err = insert(w, g->mem);
+    mutex_lock(&db->queue_mu);
+    w->err = err;
+    w->state = WRITER_QUEUED;
+    if (--g->inserting == 0)
+        cond_signal(&g->members[0]->cond);
+    while (w->state == WRITER_QUEUED)
+        cond_wait(&w->cond, &db->queue_mu);
+}
+
+/* Take the group off the queue, tell its members, and wake who leads next. */
+static void leave(struct lsm_db *db, struct group *g, int err) REQUIRES(db->queue_mu)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        struct writer *w = g->members[i];
+
+        db->queue_head = w->next;
+        w->err = err;
+        w->state = WRITER_DONE;
+        if (i)
+            cond_signal(&w->cond);
+    }
+    if (db->queue_head) {
+        db->queue_head->state = WRITER_LEADS;
+        cond_signal(&db->queue_head->cond);
+    } else {
+        db->queue_tail = NULL;
+    }
+}
+
+/* The leader's work, without the queue's lock. */
+static int commit_group(struct lsm_db *db, struct group *g)
+{
+    int err = append(db, g);
+
+    if (err)
+        return err;
+    mutex_lock(&db->mu);
+    g->mem = db->sv->mem;
+    mutex_unlock(&db->mu);
+    err = insert_group(db, g);
+    /* The log has it and the memtable may hold a part: only replaying can put that right. */
+    if (err)
+        return db_fail(db, err, "no memory for a write that is in the log");
+    atomic_store_explicit(&db->visible_seqno, db->last_seqno, memory_order_release);
+    atomic_fetch_add_explicit(&db->counters.write_count, g->count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.write_len, g->len, memory_order_relaxed);
+    return 0;
+}
+
+static void lead(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
+{
+    struct group g = {0};
+    int err;
+
+    mutex_unlock(&db->queue_mu);
+    err = db_make_room(db, w->batch->bytes.len, w->urgent);
+    mutex_lock(&db->queue_mu);
+    collect(db, &g);
+    if (!err) {
+        mutex_unlock(&db->queue_mu);
+        err = commit_group(db, &g);
+        mutex_lock(&db->queue_mu);
+    }
+    leave(db, &g, err);
+}
+
+static int write_batch(struct lsm_db *db, const struct lsm_batch *b, bool urgent)
+{
+    struct writer w = {.batch = b, .urgent = urgent, .state = WRITER_QUEUED};
+
+    cond_init(&w.cond);
+    mutex_lock(&db->queue_mu);
+    enqueue(db, &w);
+    if (w.state == WRITER_INSERTS)
+        insert_own(db, &w);
+    if (w.state == WRITER_LEADS)
+        lead(db, &w);
+    mutex_unlock(&db->queue_mu);
+    cond_done(&w.cond);
+    return w.err;
+}
+
+int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
+{
+    int err;
+
+    err_clear();
+    err = db_writable(db);
+    if (!err && b->count)
+        err = write_batch(db, b, flags & LSM_WRITE_URGENT);
+    if (!err && flags & LSM_WRITE_SYNC)
+        err = db_sync_to(db, atomic_load(&db->visible_seqno));
+    return err;
+}
+
+int lsm_sync(struct lsm_db *db)
+{
+    err_clear();
+    if (db->options.read_only)
+        return 0;
+    if (atomic_load(&db->sticky_err))
+        return db_writable(db);
+    return db_sync_to(db, atomic_load(&db->visible_seqno));
+}
+
+/* Lead the queue for once without writing, to switch the memtable. */
+int queue_switch_memtable(struct lsm_db *db, struct memtable **ret)
+{
+    static const struct lsm_batch nothing;
+    struct writer w = {.batch = &nothing, .state = WRITER_QUEUED};
+    struct group g = {.members = {&w}, .count = 1};
+    struct superversion *sv;
+    int err = 0;
+
+    *ret = NULL;
+    cond_init(&w.cond);
+    mutex_lock(&db->queue_mu);
+    enqueue(db, &w);
+    mutex_unlock(&db->queue_mu);
+    sv = sv_get(db);
+    if (!memtable_empty(sv->mem))
+        err = db_renew_memtable(db, sv->imm_count, false);
+    if (!err) {
+        *ret = !memtable_empty(sv->mem) ? sv->mem : sv->imm_count ? sv->imms[0] : NULL;
+        if (*ret)
+            memtable_ref(*ret);
+    }
+    sv_put(sv);
+    mutex_lock(&db->queue_mu);
+    leave(db, &g, err);
+    mutex_unlock(&db->queue_mu);
+    cond_done(&w.cond);
+    return err;
+}
