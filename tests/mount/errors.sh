@@ -32,7 +32,7 @@ refused "$DAEMON" "$FLUXFS" mount "$STORE" "$S/mnt2"
 refused "$DAEMON" "$FLUXFS" fsck "$STORE"
 same 1 "$(grep -c " $S/" /proc/self/mounts)" "mounts"
 cd "$MNT"
-refused "busy" "$FLUXFS" umount "$MNT"
+refused "in use" "$FLUXFS" umount "$MNT"
 cd /
 is_ready || fail "an umount that was refused has unmounted"
 umount_fs
@@ -40,14 +40,22 @@ refused "not mounted\|not a mount\|mount point" "$FLUXFS" umount "$MNT"
 
 say "a newer format"
 cp -a "$STORE" "$S/newer"
-version_offset=8
-printf '\377' | dd of="$S/newer/SUPERBLOCK" bs=1 seek="$version_offset" conv=notrunc status=none
-refused "newer\|version\|checksum\|superblock" "$FLUXFS" mount "$S/newer" "$MNT"
+"$HELPERS/store_version" "$S/newer/SUPERBLOCK" 1 0
+"$FLUXFS" mount "$S/newer" "$MNT" || fail "the unchanged version does not mount"
+"$FLUXFS" umount "$MNT"
+"$HELPERS/store_version" "$S/newer/SUPERBLOCK" 99 0
+refused "version 99" "$FLUXFS" mount "$S/newer" "$MNT"
+"$HELPERS/store_version" "$S/newer/SUPERBLOCK" 1 0x40
+refused "feature.*0x40" "$FLUXFS" mount "$S/newer" "$MNT"
 
 say "damage"
 cp -a "$STORE" "$S/damaged"
 : >"$S/damaged/SUPERBLOCK"
 refused "superblock" "$FLUXFS" mount "$S/damaged" "$MNT"
+cp -a "$STORE" "$S/damaged3"
+printf 'rubbish' | dd of="$S/damaged3/SUPERBLOCK" bs=1 seek=40 conv=notrunc status=none
+"$FLUXFS" mount "$S/damaged3" "$MNT" || fail "one whole copy of the superblock must do"
+"$FLUXFS" umount "$MNT"
 cp -a "$STORE" "$S/damaged2"
 echo garbage >"$S/damaged2/CURRENT"
 refused "current" "$FLUXFS" mount "$S/damaged2" "$MNT"
