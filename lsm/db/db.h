@@ -116,6 +116,12 @@ struct lsm_db {
     bool flush_started;
 };
 
+/*
+ * open.c: lsm_open on any environment, which db owns from then on, also when it fails. The options have
+ * been checked.
+ */
+int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **ret);
+
 /* superversion.c */
 struct superversion *sv_get(struct lsm_db *db); /* a reference to the current one */
 void sv_put(struct superversion *sv);           /* NULL is allowed */

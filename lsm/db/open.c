@@ -161,22 +161,18 @@ static int open_store(struct lsm_db *db)
     return err;
 }
 
-int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db **ret)
+int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **ret)
 {
-    struct lsm_db *db;
+    struct lsm_db *db = calloc(1, sizeof(*db));
     int err;
 
-    err_clear();
-    err = check_options(options);
-    if (err)
-        return err;
-    db = calloc(1, sizeof(*db));
-    if (!db)
+    if (!db) {
+        env_close(env);
         return -ENOMEM;
+    }
     init(db, options);
-    err = open_env(path, options, &db->env);
-    if (!err)
-        err = block_cache_new(options->cache_len, &db->cache);
+    db->env = env;
+    err = block_cache_new(options->cache_len, &db->cache);
     db->store = (struct table_store){.env = db->env, .cache = db->cache};
     if (!err)
         err = open_store(db);
@@ -187,6 +183,18 @@ int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db 
     }
     *ret = db;
     return 0;
+}
+
+int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db **ret)
+{
+    struct env *env;
+    int err;
+
+    err_clear();
+    err = check_options(options);
+    if (!err)
+        err = open_env(path, options, &env);
+    return err ? err : db_open(env, options, ret);
 }
 
 int lsm_close(struct lsm_db *db)

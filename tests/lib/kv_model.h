@@ -1,0 +1,30 @@
+/*
+ * The reference model of a key-value store: a sorted array of keys and whole values, as simple as
+ * can be. Aborts when memory is short.
+ */
+#ifndef TESTS_LIB_KV_MODEL_H
+#define TESTS_LIB_KV_MODEL_H
+
+#include "lsm/base/slice.h"
+
+struct kv_pair {
+    struct buf key, value;
+};
+
+struct kv_model {
+    struct kv_pair *pairs; /* ascending */
+    size_t count, cap;
+};
+
+void kv_put(struct kv_model *m, struct slice key, struct slice value);
+void kv_delete(struct kv_model *m, struct slice key);
+void kv_delete_range(struct kv_model *m, struct slice start, struct slice end);
+void kv_patch(struct kv_model *m, struct slice key, size_t offset, struct slice bytes);
+/* The value, or NULL. */
+const struct kv_pair *kv_get(const struct kv_model *m, struct slice key);
+/* Index of the first key >= key. */
+size_t kv_find(const struct kv_model *m, struct slice key);
+void kv_copy(struct kv_model *ret, const struct kv_model *m);
+void kv_clear(struct kv_model *m);
+
+#endif
