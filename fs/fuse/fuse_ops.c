@@ -1,0 +1,128 @@
+/*
+ * The table of handlers, what is agreed with the kernel at the start, and the forms of an answer.
+ *
+ * One daemon owns the store, so every entry, absence and attribute may be cached for ever, page
+ * cache and listings are kept, and files and directories are opened without asking: OPEN and
+ * OPENDIR are answered ENOSYS once. CREATE has no handler, so that the kernel sends MKNOD and then
+ * opens by itself; FLUSH and RELEASE have none either. Locks of files are the kernel's own.
+ *
+ * The writeback cache is off: a write is acknowledged when the store has it. O_TRUNC arrives as a
+ * change of the size, set-id bits are cleared by the kernel, the umask is applied by it.
+ */
+#include <errno.h>
+
+#include "fs/fuse/mount_log.h"
+#include "fs/fuse/session.h"
+
+enum {
+    TRANSFER_LEN_MAX = 1 << 20, /* bytes in one read or write */
+    BLKSIZE_MAX = 128 << 10,    /* programs allocate buffers of st_blksize */
+};
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+    struct mount *m = userdata;
+    unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+                      FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT |
+                      FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPORT_SUPPORT;
+
+    conn->want = conn->capable & wanted;
+    conn->max_write = TRANSFER_LEN_MAX;
+    conn->max_readahead = TRANSFER_LEN_MAX;
+    conn->time_gran = 1;
+    atomic_store(&m->no_open, (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0);
+    atomic_store(&m->no_opendir, (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0);
+}
+
+const struct fuse_lowlevel_ops fuse_ops = {
+    .init = op_init,
+    .lookup = op_lookup,
+    .forget = op_forget,
+    .forget_multi = op_forget_multi,
+    .getattr = op_getattr,
+    .setattr = op_setattr,
+    .readlink = op_readlink,
+    .mknod = op_mknod,
+    .mkdir = op_mkdir,
+    .unlink = op_unlink,
+    .rmdir = op_rmdir,
+    .symlink = op_symlink,
+    .rename = op_rename,
+    .link = op_link,
+    .open = op_open,
+    .read = op_read,
+    .write = op_write,
+    .fsync = op_fsync,
+    .opendir = op_opendir,
+    .readdir = op_readdir,
+    .readdirplus = op_readdirplus,
+    .fsyncdir = op_fsyncdir,
+    .statfs = op_statfs,
+    .setxattr = op_setxattr,
+    .getxattr = op_getxattr,
+    .listxattr = op_listxattr,
+    .removexattr = op_removexattr,
+    .fallocate = op_fallocate,
+    .lseek = op_lseek,
+};
+
+void attr_to_stat(const struct mount *m, const struct fs_attr *attr, struct stat *ret)
+{
+    *ret = (struct stat){
+        .st_ino = attr->ino,
+        .st_mode = attr->mode,
+        .st_nlink = attr->nlink,
+        .st_uid = attr->uid,
+        .st_gid = attr->gid,
+        .st_rdev = attr->rdev,
+        .st_size = (off_t)attr->size,
+        .st_blocks = (blkcnt_t)attr->blocks,
+        .st_blksize = m->block_len < BLKSIZE_MAX ? m->block_len : BLKSIZE_MAX,
+        .st_atim = attr->atime,
+        .st_mtim = attr->mtime,
+        .st_ctim = attr->ctime,
+    };
+}
+
+void attr_to_entry(const struct mount *m, const struct fs_attr *attr, struct fuse_entry_param *ret)
+{
+    /* Numbers are never reused, so that one generation is enough. */
+    *ret = (struct fuse_entry_param){
+        .ino = attr->ino,
+        .generation = 1,
+        .attr_timeout = CACHE_FOR_EVER_S,
+        .entry_timeout = CACHE_FOR_EVER_S,
+    };
+    attr_to_stat(m, attr, &ret->attr);
+}
+
+void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err)
+{
+    if (err < 0 && lsm_is_damage(err))
+        mount_log_damage(op, ino, err);
+    fuse_reply_err(req, lsm_errno(err));
+}
+
+void reply_entry(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr)
+{
+    struct fuse_entry_param e;
+
+    if (err < 0) {
+        reply_err(req, op, ino, err);
+        return;
+    }
+    attr_to_entry(req_mount(req), attr, &e);
+    fuse_reply_entry(req, &e);
+}
+
+void reply_attr(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr)
+{
+    struct stat st;
+
+    if (err < 0) {
+        reply_err(req, op, ino, err);
+        return;
+    }
+    attr_to_stat(req_mount(req), attr, &st);
+    fuse_reply_attr(req, &st, CACHE_FOR_EVER_S);
+}

@@ -1,0 +1,115 @@
+/*
+ * Requests about names: looking up, making, removing, renaming, forgetting.
+ *
+ * A name that does not exist is answered as an entry without an inode, which the kernel keeps too.
+ * Lookups are not counted. The kernel's FORGET matters only for an inode that has no name left: it
+ * is handed to the reaper, which finds out whether the kernel still holds it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fs/fuse/reaper.h"
+#include "fs/fuse/session.h"
+
+static struct fs_cred req_cred(fuse_req_t req)
+{
+    const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+    return (struct fs_cred){.uid = ctx->uid, .gid = ctx->gid};
+}
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct mount *m = req_mount(req);
+    struct fs_attr attr;
+    int err;
+
+    /* A file handle of open_by_handle_at or of NFS: "." of whatever has this number. */
+    if (strcmp(name, ".") == 0)
+        err = fs_getattr(m->fs, parent, &attr);
+    else
+        err = fs_lookup(m->fs, parent, name, &attr);
+    if (err == -ENOENT) {
+        struct fuse_entry_param absent = {.ino = 0, .entry_timeout = CACHE_FOR_EVER_S};
+
+        fuse_reply_entry(req, &absent);
+        return;
+    }
+    reply_entry(req, "lookup", parent, err, &attr);
+}
+
+static void forget_one(struct mount *m, uint64_t ino)
+{
+    if (fs_is_orphan(m->fs, ino))
+        reaper_add(m->reaper, ino);
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookup_count)
+{
+    (void)lookup_count;
+    forget_one(req_mount(req), ino);
+    fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+    for (size_t i = 0; i < count; i++)
+        forget_one(req_mount(req), forgets[i].ino);
+    fuse_reply_none(req);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+    struct fs_cred cred = req_cred(req);
+    struct fs_attr attr;
+    int err = fs_mknod(req_mount(req)->fs, parent, name, mode, rdev, &cred, &attr);
+
+    reply_entry(req, "mknod", parent, err, &attr);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    struct fs_cred cred = req_cred(req);
+    struct fs_attr attr;
+    int err = fs_mknod(req_mount(req)->fs, parent, name, (mode & 07777) | S_IFDIR, 0, &cred, &attr);
+
+    reply_entry(req, "mkdir", parent, err, &attr);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+    struct fs_cred cred = req_cred(req);
+    struct fs_attr attr;
+    int err = fs_symlink(req_mount(req)->fs, parent, name, target, &cred, &attr);
+
+    reply_entry(req, "symlink", parent, err, &attr);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
+{
+    struct fs_attr attr;
+    int err = fs_link(req_mount(req)->fs, ino, new_parent, new_name, &attr);
+
+    reply_entry(req, "link", ino, err, &attr);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    reply_err(req, "unlink", parent, fs_unlink(req_mount(req)->fs, parent, name));
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    reply_err(req, "rmdir", parent, fs_rmdir(req_mount(req)->fs, parent, name));
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+               const char *new_name, unsigned flags)
+{
+    int err = -EINVAL;
+
+    /* The flags of renameat2 have the same bits; whiteouts are for overlays and not kept. */
+    if (!(flags & ~(unsigned)(FS_RENAME_NOREPLACE | FS_RENAME_EXCHANGE)))
+        err = fs_rename(req_mount(req)->fs, parent, name, new_parent, new_name, flags);
+    reply_err(req, "rename", parent, err);
+}

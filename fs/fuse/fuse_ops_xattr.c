@@ -1,0 +1,69 @@
+/*
+ * Requests about extended attributes. A length of 0 asks how long the answer would be.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fs/fuse/session.h"
+
+/* What is answered to a request for `len` bytes, of which `r` are there. Frees buf. */
+static void reply_bytes(fuse_req_t req, const char *op, uint64_t ino, size_t len, ssize_t r,
+                        char *buf)
+{
+    if (r < 0)
+        reply_err(req, op, ino, (int)r);
+    else if (len == 0)
+        fuse_reply_xattr(req, (size_t)r);
+    else
+        fuse_reply_buf(req, buf, (size_t)r);
+    free(buf);
+}
+
+/* A buffer for the answer, NULL for len 0. False when there is no memory. */
+static bool answer_buf(size_t *len, char **ret)
+{
+    /* No list or value can be longer than what the kernel takes. */
+    if (*len > FS_XATTR_VALUE_LEN_MAX)
+        *len = FS_XATTR_VALUE_LEN_MAX;
+    *ret = *len ? malloc(*len) : NULL;
+    return *len == 0 || *ret;
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t len,
+                 int flags)
+{
+    int err = -EINVAL;
+
+    /* The flags of setxattr(2) have the same bits. */
+    if (!(flags & ~(FS_XATTR_CREATE | FS_XATTR_REPLACE)))
+        err = fs_setxattr(req_mount(req)->fs, ino, name, value, len, (unsigned)flags);
+    reply_err(req, "setxattr", ino, err);
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
+{
+    char *buf;
+
+    if (!answer_buf(&len, &buf)) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    reply_bytes(req, "getxattr", ino, len, fs_getxattr(req_mount(req)->fs, ino, name, buf, len),
+                buf);
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t len)
+{
+    char *buf;
+
+    if (!answer_buf(&len, &buf)) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    reply_bytes(req, "listxattr", ino, len, fs_listxattr(req_mount(req)->fs, ino, buf, len), buf);
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+    reply_err(req, "removexattr", ino, fs_removexattr(req_mount(req)->fs, ino, name));
+}

@@ -1,0 +1,294 @@
+/*
+ * Mounting: from the command's arguments to the loop that serves the kernel, and back.
+ *
+ * Order. The background process is forked before the store is opened; the signals are blocked
+ * before the first thread is made; the store is open before the kernel knows of the mount. At the
+ * end the threads that use the session stop first, then the mount goes, then the store is closed,
+ * which purges orphans and makes everything durable.
+ *
+ * A daemon that is killed loses nothing that it acknowledged; the next mount detaches its remains.
+ */
+#include "fs/fuse/mount.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "fs/fuse/background.h"
+#include "fs/fuse/committer.h"
+#include "fs/fuse/mount_log.h"
+#include "fs/fuse/mount_options.h"
+#include "fs/fuse/mount_point.h"
+#include "fs/fuse/reaper.h"
+#include "fs/fuse/session.h"
+#include "fs/fuse/stopper.h"
+#include "lsm/base/err.h"
+
+enum {
+    LOCK_WAIT_MS = 10000, /* umount returns before the last daemon has closed the store */
+    READAHEAD_KB = 1024,
+    WORKER_COUNT_MAX = 8,
+};
+
+/* What is to be mounted where. */
+struct plan {
+    struct mount_options options;
+    char *store; /* absolute paths */
+    char *dir;
+    int report; /* to the waiting parent; -1 in the foreground */
+};
+
+static void log_failure(const char *what, const char *name, int err)
+{
+    const char *detail = lsm_detail();
+
+    mount_log(LSM_LOG_ERROR, "%s %s: %s", what, name, *detail ? detail : lsm_strerror(err));
+}
+
+/* --- The store --- */
+
+static int store_make(const char *path)
+{
+    const struct fs_mkfs_options options = {.root_uid = getuid(), .root_gid = getgid()};
+    int err = fs_mkfs(path, &options);
+
+    if (err < 0)
+        log_failure("cannot make the store", path, err);
+    else
+        mount_log(LSM_LOG_INFO, "made a new store: %s", path);
+    return err;
+}
+
+static int store_open(const struct plan *p, struct fs **ret)
+{
+    const struct fs_options options = {
+        .read_only = p->options.read_only,
+        .lock_wait_ms = LOCK_WAIT_MS,
+        .cache_len = p->options.cache_len,
+        .log = mount_log_text,
+    };
+    int err;
+
+    err_clear();
+    err = fs_open(p->store, &options, ret);
+    if ((err == -ENOENT || err == -ERR_STORE_MISSING) && !options.read_only) {
+        if (store_make(p->store) < 0)
+            return -1;
+        err_clear();
+        err = fs_open(p->store, &options, ret);
+    }
+    if (err < 0) {
+        log_failure("cannot open the store", p->store, err);
+        return -1;
+    }
+    return 0;
+}
+
+/* --- The session --- */
+
+static int add_args(const struct plan *p, struct fuse_args *args)
+{
+    const struct mount_options *o = &p->options;
+    char *list = NULL, *source = NULL;
+    int r = -1;
+
+    if (asprintf(&source, "fsname=%s", p->store) < 0)
+        source = NULL;
+    if (source && fuse_opt_add_opt(&list, "default_permissions,subtype=fluxfs") == 0 &&
+        fuse_opt_add_opt_escaped(&list, source) == 0 &&
+        fuse_opt_add_opt(&list, o->read_only ? "ro" : "rw") == 0 &&
+        (!o->passed || fuse_opt_add_opt(&list, o->passed) == 0) &&
+        (!o->debug || fuse_opt_add_opt(&list, "debug") == 0) &&
+        (geteuid() != 0 || (fuse_opt_add_opt(&list, o->suid ? "suid" : "nosuid") == 0 &&
+                            fuse_opt_add_opt(&list, o->dev ? "dev" : "nodev") == 0)) &&
+        fuse_opt_add_arg(args, "fluxfs") == 0 && fuse_opt_add_arg(args, "-o") == 0 &&
+        fuse_opt_add_arg(args, list) == 0)
+        r = 0;
+    free(list);
+    free(source);
+    return r;
+}
+
+static struct fuse_session *session_new(const struct plan *p, struct mount *m)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    struct fuse_session *se = NULL;
+
+    if (add_args(p, &args) == 0)
+        se = fuse_session_new(&args, &fuse_ops, sizeof(fuse_ops), m);
+    fuse_opt_free_args(&args);
+    if (!se)
+        mount_log(LSM_LOG_ERROR, "cannot make a FUSE session");
+    return se;
+}
+
+static int loop(struct fuse_session *se)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    int r;
+
+    if (!config)
+        return -ENOMEM;
+    /* Threads are kept once made; each reads requests through a descriptor of its own. */
+    fuse_loop_cfg_set_max_threads(config, WORKER_COUNT_MAX);
+    fuse_loop_cfg_set_idle_threads(config, WORKER_COUNT_MAX);
+    fuse_loop_cfg_set_clone_fd(config, access("/dev/fuse", R_OK | W_OK) == 0);
+    r = fuse_session_loop_mt(se, config);
+    fuse_loop_cfg_destroy(config);
+    return r;
+}
+
+/* Mounted and, if wanted, in the background: start the helpers, serve, and stop them. */
+static int serve(const struct plan *p, struct mount *m)
+{
+    struct committer *committer = NULL;
+    struct stopper *stopper = NULL;
+    int err = reaper_start(m->fs, m->se, &m->reaper);
+
+    if (!err && !p->options.read_only)
+        err = committer_start(m->fs, p->options.commit_s, &committer);
+    if (!err)
+        err = stopper_start(m->se, p->dir, &stopper);
+    if (!err) {
+        background_report(p->report, 0);
+        mount_log(LSM_LOG_INFO, "mounted %s on %s", p->store, p->dir);
+        err = loop(m->se);
+        if (err)
+            mount_log(LSM_LOG_ERROR, "serving %s ended: %s", p->dir,
+                      strerror(err < 0 ? -err : err));
+    } else {
+        mount_log(LSM_LOG_ERROR, "cannot start a thread: %s", strerror(-err));
+        background_report(p->report, MOUNT_EXIT_FAILURE);
+    }
+    stopper_stop(stopper);
+    committer_stop(committer);
+    reaper_stop(m->reaper);
+    return err ? -1 : 0;
+}
+
+static int mount_and_serve(const struct plan *p, struct mount *m)
+{
+    int r = -1;
+
+    m->se = session_new(p, m);
+    if (m->se && fuse_session_mount(m->se, p->dir) == 0) {
+        mount_point_set_readahead(p->dir, READAHEAD_KB);
+        if (p->report >= 0) {
+            background_detach();
+            mount_log_to_syslog(p->store);
+        }
+        r = serve(p, m);
+        fuse_session_unmount(m->se);
+    } else {
+        if (m->se)
+            mount_log(LSM_LOG_ERROR, "cannot mount on %s", p->dir);
+        background_report(p->report, MOUNT_EXIT_FAILURE);
+    }
+    if (m->se)
+        fuse_session_destroy(m->se);
+    return r;
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The daemon's life. Returns its exit status. */
+static int run(const struct plan *p)
+{
+    struct mount m = {.fs = NULL};
+    int r, err;
+
+    raise_file_limit();
+    stopper_block_signals();
+    if (store_open(p, &m.fs) < 0) {
+        background_report(p->report, MOUNT_EXIT_FAILURE);
+        return MOUNT_EXIT_FAILURE;
+    }
+    m.block_len = fs_super(m.fs)->block_len;
+    r = mount_and_serve(p, &m);
+    err = fs_close(m.fs);
+    if (err < 0)
+        log_failure("closing the store", p->store, err);
+    return r < 0 || err < 0 ? MOUNT_EXIT_FAILURE : 0;
+}
+
+/* --- Before --- */
+
+static int paths_find(const struct fuse_mount_options *o, struct plan *p)
+{
+    p->store = path_absolute(o->store);
+    if (!p->store) {
+        mount_log(LSM_LOG_ERROR, "%s: %s", o->store, strerror(errno));
+        return -1;
+    }
+    p->dir = path_absolute(o->mount_point);
+    if (!p->dir) {
+        mount_log(LSM_LOG_ERROR, "%s: %s", o->mount_point, strerror(errno));
+        return -1;
+    }
+    if (path_is_inside(p->store, p->dir)) {
+        mount_log(LSM_LOG_ERROR, "the store %s must not lie inside its mount point %s", p->store,
+                  p->dir);
+        return -1;
+    }
+    if (path_is_inside(p->dir, p->store)) {
+        mount_log(LSM_LOG_ERROR, "the mount point %s must not lie inside its store %s", p->dir,
+                  p->store);
+        return -1;
+    }
+    return mount_point_prepare(p->dir, p->options.nonempty);
+}
+
+static int mount_planned(struct plan *p, bool foreground)
+{
+    int status, r;
+
+    if (foreground)
+        return run(p);
+    r = background_fork(&status, &p->report);
+    if (r < 0) {
+        mount_log(LSM_LOG_ERROR, "cannot fork: %s", strerror(-r));
+        return MOUNT_EXIT_FAILURE;
+    }
+    if (r > 0)
+        return status;
+    /* The daemon must not go on in the code that called us. */
+    status = run(p);
+    free(p->store);
+    free(p->dir);
+    mount_options_done(&p->options);
+    exit(status);
+}
+
+const char *fluxfs_mount_help(void)
+{
+    return mount_options_help();
+}
+
+int fluxfs_mount_run(const struct fuse_mount_options *options)
+{
+    struct plan p = {.report = -1};
+    int status = MOUNT_EXIT_FAILURE;
+
+    mount_log_init(options->foreground ? LSM_LOG_INFO : LSM_LOG_WARN);
+    if (mount_options_parse(options->options, &p.options) < 0)
+        return MOUNT_EXIT_USAGE;
+    if (p.options.debug || options->verbose)
+        mount_log_init(LSM_LOG_DEBUG);
+    if (paths_find(options, &p) == 0)
+        status = mount_planned(&p, options->foreground);
+    free(p.store);
+    free(p.dir);
+    mount_options_done(&p.options);
+    return status;
+}
