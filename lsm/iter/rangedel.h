@@ -28,6 +28,7 @@ struct rangedel_list {
     /* Memory that the fragments point into. */
     uint64_t *seqnos;
     uint8_t *bytes;
+    void *holder; /* whatever owns the list may note itself here; NULL at first */
 };
 
 /* Build from tombstones in any order, with copies of their keys. Empty ones are left out. */

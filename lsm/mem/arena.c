@@ -1,0 +1,135 @@
+/*
+ * The arena: one atomic addition on the current block hands out a piece. Only installing a new
+ * block takes the mutex. An addition that overshoots the block's end is lost, which wastes the
+ * block's tail and nothing else: whoever overshoots installs the next block.
+ *
+ * Blocks start small, so that an empty store costs little, and double up to BLOCK_LEN_MAX. A piece
+ * larger than a quarter of the current block gets a block of its own, which bounds the waste.
+ */
+#include "lsm/mem/arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+enum {
+    BLOCK_LEN_MIN = 64 << 10,
+    BLOCK_LEN_MAX = 1 << 20
+};
+
+struct arena_block {
+    struct arena_block *next; /* [mu] */
+    size_t len;               /* bytes of data */
+    size_t before_len;        /* bytes of all earlier current blocks */
+    atomic_size_t used;       /* may lie past len */
+    _Alignas(8) uint8_t data[];
+};
+
+void arena_init(struct arena *a)
+{
+    atomic_init(&a->current, NULL);
+    atomic_init(&a->large_len, 0);
+    mutex_init(&a->mu);
+    a->blocks = NULL;
+}
+
+void arena_done(struct arena *a)
+{
+    struct arena_block *next;
+
+    for (struct arena_block *b = a->blocks; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    a->blocks = NULL;
+    mutex_done(&a->mu);
+}
+
+static struct arena_block *block_new(size_t len)
+{
+    struct arena_block *b;
+
+    if (len > SIZE_MAX - sizeof(*b))
+        return NULL;
+    b = malloc(sizeof(*b) + len);
+    if (!b)
+        return NULL;
+    b->len = len;
+    b->before_len = 0;
+    atomic_init(&b->used, 0);
+    return b;
+}
+
+static void link_block_locked(struct arena *a, struct arena_block *b) REQUIRES(a->mu)
+{
+    b->next = a->blocks;
+    a->blocks = b;
+}
+
+/* Replace `full`, unless another thread has done so. False when there is no memory. */
+static bool install_block(struct arena *a, struct arena_block *full)
+{
+    struct arena_block *b;
+    size_t len = BLOCK_LEN_MIN;
+
+    mutex_lock(&a->mu);
+    if (atomic_load_explicit(&a->current, memory_order_relaxed) != full) {
+        mutex_unlock(&a->mu);
+        return true;
+    }
+    if (full)
+        len = full->len < BLOCK_LEN_MAX ? full->len * 2 : BLOCK_LEN_MAX;
+    b = block_new(len);
+    if (b) {
+        b->before_len = full ? full->before_len + full->len : 0;
+        link_block_locked(a, b);
+        atomic_store_explicit(&a->current, b, memory_order_release);
+    }
+    mutex_unlock(&a->mu);
+    return b != NULL;
+}
+
+static void *alloc_large(struct arena *a, size_t len)
+{
+    struct arena_block *b = block_new(len);
+
+    if (!b)
+        return NULL;
+    mutex_lock(&a->mu);
+    link_block_locked(a, b);
+    mutex_unlock(&a->mu);
+    atomic_fetch_add_explicit(&a->large_len, len, memory_order_relaxed);
+    return b->data;
+}
+
+void *arena_alloc(struct arena *a, size_t len)
+{
+    if (len > SIZE_MAX - 7)
+        return NULL;
+    len = (len + 7) & ~(size_t)7;
+    for (;;) {
+        struct arena_block *b = atomic_load_explicit(&a->current, memory_order_acquire);
+        size_t offset;
+
+        if (len > (b ? b->len : BLOCK_LEN_MIN) / 4)
+            return alloc_large(a, len);
+        if (b) {
+            offset = atomic_fetch_add_explicit(&b->used, len, memory_order_relaxed);
+            if (offset <= b->len && len <= b->len - offset)
+                return b->data + offset;
+        }
+        if (!install_block(a, b))
+            return NULL;
+    }
+}
+
+size_t arena_len(const struct arena *a)
+{
+    const struct arena_block *b = atomic_load_explicit(&a->current, memory_order_acquire);
+    size_t len = atomic_load_explicit(&a->large_len, memory_order_relaxed);
+    size_t used;
+
+    if (!b)
+        return len;
+    used = atomic_load_explicit(&b->used, memory_order_relaxed);
+    return len + b->before_len + (used < b->len ? used : b->len);
+}

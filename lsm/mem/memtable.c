@@ -1,0 +1,231 @@
+/*
+ * The memtable: a skip list of point versions and a chain of range tombstones, both in one arena.
+ *
+ * Nothing is ever changed or removed, so a slice of a key or a value is valid as long as the
+ * memtable. Holders of a reference: whoever made it or was given it, and each iterator. There is
+ * nothing on disk; what a crash loses here is read again from the log with the memtable's number.
+ */
+#include "lsm/mem/memtable.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lsm/base/check.h"
+#include "lsm/base/err.h"
+#include "lsm/mem/arena.h"
+#include "lsm/mem/skiplist.h"
+#include "lsm/mem/tombstones.h"
+
+struct memtable {
+    uint64_t number; /* constant */
+
+    atomic_uint refs;
+    atomic_uint_fast64_t entry_count;
+
+    /* With their own synchronisation. */
+    struct arena arena;
+    struct skiplist points;
+    struct tombstones tombstones;
+};
+
+int memtable_new(uint64_t number, struct memtable **ret)
+{
+    struct memtable *mt = calloc(1, sizeof(*mt));
+    int err;
+
+    if (!mt)
+        return -ENOMEM;
+    mt->number = number;
+    atomic_init(&mt->refs, 1);
+    atomic_init(&mt->entry_count, 0);
+    arena_init(&mt->arena);
+    tombstones_init(&mt->tombstones, &mt->arena);
+    err = skiplist_init(&mt->points, &mt->arena);
+    if (err) {
+        memtable_unref(mt);
+        return err;
+    }
+    *ret = mt;
+    return 0;
+}
+
+void memtable_ref(struct memtable *mt)
+{
+    atomic_fetch_add_explicit(&mt->refs, 1, memory_order_relaxed);
+}
+
+void memtable_unref(struct memtable *mt)
+{
+    if (!mt || atomic_fetch_sub_explicit(&mt->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    tombstones_done(&mt->tombstones);
+    arena_done(&mt->arena);
+    free(mt);
+}
+
+uint64_t memtable_number(const struct memtable *mt)
+{
+    return mt->number;
+}
+
+int memtable_add(struct memtable *mt, uint64_t seqno, enum kind kind, struct slice key,
+                 struct slice value)
+{
+    int err;
+
+    if (key.len > USER_KEY_LEN_MAX || value.len > UINT32_MAX || seqno > SEQNO_MAX)
+        return -EINVAL;
+    switch (kind) {
+    case KIND_PUT:
+    case KIND_DELETE:
+    case KIND_PATCH:
+        err = skiplist_insert(&mt->points, key, ikey_trailer(seqno, kind), value);
+        break;
+    case KIND_DELETE_RANGE:
+        err = tombstones_add(&mt->tombstones, &(struct rangedel){key, value, seqno});
+        break;
+    default:
+        return err_raise(ERR_KIND_UNKNOWN, "record %llu has the unknown kind %u",
+                         (unsigned long long)seqno, (unsigned)kind);
+    }
+    if (!err)
+        atomic_fetch_add_explicit(&mt->entry_count, 1, memory_order_relaxed);
+    return err;
+}
+
+int memtable_lookup(struct memtable *mt, struct lookup *l)
+{
+    uint64_t tombstone;
+    int r = tombstones_covering(&mt->tombstones, l->key, l->snapshot, &tombstone);
+
+    if (r)
+        return r;
+    lookup_rangedel(l, tombstone);
+    for (const struct skip_node *n =
+             skiplist_seek(&mt->points, l->key, l->snapshot << 8 | IKEY_SEEK_KIND);
+         n; n = skip_node_next(n)) {
+        struct slice ikey = skip_node_key(n);
+        struct pin pin = {0};
+
+        if (!slice_eq(ikey_user(ikey), l->key))
+            break;
+        r = lookup_add(l, ikey_kind(ikey), ikey_seqno(ikey), skip_node_value(n), &pin);
+        if (r)
+            return r < 0 ? r : 0;
+    }
+    /* Every older source holds only older versions, so a tombstone from here covers them all. */
+    if (tombstone)
+        fold_end(&l->fold);
+    return 0;
+}
+
+int memtable_rangedels_get(struct memtable *mt, const struct rangedel_list **ret)
+{
+    return tombstones_get(&mt->tombstones, ret);
+}
+
+void memtable_rangedels_put(struct memtable *mt, const struct rangedel_list *list)
+{
+    (void)mt;
+    tombstones_put(list);
+}
+
+size_t memtable_len(const struct memtable *mt)
+{
+    return arena_len(&mt->arena);
+}
+
+uint64_t memtable_entry_count(const struct memtable *mt)
+{
+    return atomic_load_explicit(&mt->entry_count, memory_order_relaxed);
+}
+
+bool memtable_empty(const struct memtable *mt)
+{
+    return memtable_entry_count(mt) == 0;
+}
+
+/* --- Iterating --- */
+
+struct memtable_iter {
+    struct iter it;
+    struct memtable *mt;
+    const struct skip_node *node;
+};
+
+static void mem_place(struct iter *it, const struct skip_node *n)
+{
+    ((struct memtable_iter *)it)->node = n;
+    it->valid = n != NULL;
+    if (!n)
+        return;
+    it->key = skip_node_key(n);
+    it->value = skip_node_value(n);
+}
+
+static const struct skiplist *mem_points(struct iter *it)
+{
+    return &((struct memtable_iter *)it)->mt->points;
+}
+
+static void mem_seek_first(struct iter *it)
+{
+    mem_place(it, skiplist_first(mem_points(it)));
+}
+
+static void mem_seek_last(struct iter *it)
+{
+    mem_place(it, skiplist_last(mem_points(it)));
+}
+
+static void mem_seek(struct iter *it, struct slice ikey)
+{
+    mem_place(it, skiplist_seek(mem_points(it), ikey_user(ikey), ikey_tail(ikey)));
+}
+
+static void mem_seek_prev(struct iter *it, struct slice ikey)
+{
+    mem_place(it, skiplist_seek_prev(mem_points(it), ikey_user(ikey), ikey_tail(ikey)));
+}
+
+static void mem_next(struct iter *it)
+{
+    DCHECK(it->valid);
+    mem_place(it, skip_node_next(((struct memtable_iter *)it)->node));
+}
+
+static void mem_prev(struct iter *it)
+{
+    DCHECK(it->valid);
+    mem_seek_prev(it, it->key);
+}
+
+static void mem_free(struct iter *it)
+{
+    memtable_unref(((struct memtable_iter *)it)->mt);
+    free(it);
+}
+
+static const struct iter_ops mem_ops = {
+    .seek_first = mem_seek_first,
+    .seek_last = mem_seek_last,
+    .seek = mem_seek,
+    .seek_prev = mem_seek_prev,
+    .next = mem_next,
+    .prev = mem_prev,
+    .free = mem_free,
+};
+
+int memtable_iter_new(struct memtable *mt, struct iter **ret)
+{
+    struct memtable_iter *mi = calloc(1, sizeof(*mi));
+
+    if (!mi)
+        return -ENOMEM;
+    mi->it.ops = &mem_ops;
+    mi->mt = mt;
+    memtable_ref(mt);
+    *ret = &mi->it;
+    return 0;
+}
