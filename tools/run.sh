@@ -121,10 +121,11 @@ case $store/ in
 "$dir"/*) fail "the store $store lies inside its own mount point $dir" ;;
 esac
 
-# The kernel writes a space in a mount point as \040.
+# The kernel writes a space in a mount point as \040. A mount whose daemon has died is listed as well;
+# asking for its free space tells.
 listed=$(say "$dir" | sed 's/ /\\\\040/g')
 source=$(mounted_source "$listed")
-if [ -n "$source" ] && stat "$dir/." >/dev/null 2>&1; then
+if [ -n "$source" ] && stat -f "$dir" >/dev/null 2>&1; then
     [ "$source" = "$store" ] || fail "$dir is in use: $source is mounted there"
     say "It was mounted already."
     how_to

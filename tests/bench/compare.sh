@@ -5,10 +5,10 @@
 #                                  [-r ROUNDS] [-s MIB] [-o FLUXFS-MOUNT-OPTIONS]
 #
 #   -t  what to unpack; default /usr/src/linux-source-6.1.tar.xz (Debian's linux-source-6.1)
-#   -p  the program passthrough_ll from libfuse's example/ directory, which Debian does not package:
-#           apt-get source fuse3 && cd fuse3-*/example
+#   -p  libfuse's example program passthrough_ll; without it, it is built from the source that
+#       libfuse3-dev installs, and without that the column is left out. Where dpkg leaves out
+#       documentation: apt-get source fuse3, then in its example/ directory
 #           gcc -O2 -o passthrough_ll passthrough_ll.c $(pkg-config --cflags --libs fuse3)
-#       without it that column is left out
 #   -f  the fluxfs command; default build/release/tools/fluxfs
 #   -d  where to work, on the disk to be measured; default /var/tmp
 #   -r  rounds; default 3. The candidates take turns within a round, in another order each time.
@@ -55,12 +55,9 @@ done
 [ "$(id -u)" -eq 0 ] || fail "needs root, to drop the kernel's caches"
 [ -r "$tarball" ] || fail "no tarball at $tarball (apt-get install linux-source-6.1, or -t)"
 [ -x "$fluxfs" ] || fail "no fluxfs at $fluxfs (sh tools/run.sh builds it, or -f)"
-candidates=host
-if [ -n "$passthrough" ]; then
-    [ -x "$passthrough" ] || fail "no program at $passthrough"
-    candidates="$candidates passthrough"
+if [ -n "$passthrough" ] && [ ! -x "$passthrough" ]; then
+    fail "no program at $passthrough"
 fi
-candidates="$candidates fluxfs"
 
 work=$(mktemp -d "$where/fluxfs-compare.XXXXXX")
 mnt=$work/mnt
@@ -80,6 +77,15 @@ trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+examples=/usr/share/doc/libfuse3-dev/examples
+if [ -z "$passthrough" ] && [ -r "$examples/passthrough_ll.c" ]; then
+    # shellcheck disable=SC2046 # lists of flags
+    gcc -O2 -w -I"$examples" -o "$work/passthrough_ll" "$examples/passthrough_ll.c" \
+        $(pkg-config --cflags --libs fuse3) || fail "cannot build $examples/passthrough_ll.c"
+    passthrough=$work/passthrough_ll
+fi
+candidates="host${passthrough:+ passthrough} fluxfs"
 
 wait_mounted() {
     left=600

@@ -22,6 +22,7 @@ mkdir "$MNT/repo"
 cd "$MNT/repo"
 git init -q
 tar -xf "$S/sample.tar"
+find usr -depth -type d -empty -delete # git knows none
 git add -A
 git commit -q -m "All"
 same "" "$(git status --porcelain)" "git status after the commit"
@@ -40,6 +41,7 @@ git gc -q --prune=now
 git fsck --full --strict --no-progress || fail "git fsck"
 git clone -q . ../clone
 cd /
+find "$MNT/repo" -depth -type d -empty ! -path '*/.git/*' -delete
 diff -r -x .git --no-dereference "$MNT/repo" "$MNT/clone" || fail "the clone differs"
 
 remount_fs

@@ -81,9 +81,10 @@ is_mounted() {
     awk -v dir="$MNT" '$2 == dir { found = 1 } END { exit !found }' /proc/self/mounts
 }
 
-# A live mount: a stale one is listed as well, but its root cannot be asked.
+# A live mount. One whose daemon has died is listed as well, and the kernel may still know its root's
+# attributes, but statfs(2) always asks the daemon.
 is_ready() {
-    is_mounted && [ "$(stat -c %i "$MNT" 2>/dev/null)" = 1 ]
+    is_mounted && stat -f "$MNT" >/dev/null 2>&1
 }
 
 # within SECONDS COMMAND...: until the command succeeds.
@@ -156,6 +157,7 @@ check_store() {
 # Processes, beside this test's own, whose command line names the scratch directory.
 scratch_users() {
     # The name goes in by standard input, or grep would find itself.
+    # shellcheck disable=SC2062 # a list of files, not a pattern
     printf '%s' "$S" | grep -lsF -f - -- /proc/[0-9]*/cmdline |
         sed 's,^/proc/\([0-9]*\)/cmdline$,\1,' || :
 }
@@ -178,6 +180,7 @@ list_tree() {
 # A few thousand real files as a tar archive, made once per test: sample_tar FILE.
 sample_tar() {
     (cd / && {
+        echo usr
         find usr/include -xdev | head -n "${2:-3000}"
         find usr/share -xdev -size -200k ! -path 'usr/share/fonts/*' | head -n "${2:-3000}"
     } >"$S/sample.list")

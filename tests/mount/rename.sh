@@ -21,10 +21,11 @@ mkdir full
 touch full/x
 mkdir g
 refused "not empty" mv -T g full
-refused "cannot overwrite" mv -T b g
-refused "not a directory" mv -T g b
+refused "is a directory" "$rename2" 0 b g
+refused "not a directory" "$rename2" 0 g b
 mkdir -p g/h/i
-refused "subdirectory of itself" mv g g/h/i
+refused "invalid argument" "$rename2" 0 g g/h/i/j
+refused "not empty" "$rename2" 0 g/h/i g
 mv g/h e/
 same 3 "$(stat -c %h e)" "links of the new parent"
 same 2 "$(stat -c %h g)" "links of the old parent"
