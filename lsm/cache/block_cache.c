@@ -1,0 +1,344 @@
+/*
+ * The block cache.
+ *
+ * A block is one allocation: this header, then its data. While it is cached, the header also links
+ * it into its shard's hash table and into one of the shard's two lists. A new block enters the
+ * probation list; a second request moves it to the protected list, which may hold four fifths of
+ * the shard's budget and hands its least recently used back to probation. Eviction takes the least
+ * recently used of probation, so blocks that are read once only push out each other.
+ *
+ * Each shard has a share of the budget and a mutex, a leaf. Blocks are freed after it is released.
+ * A cache that is too small for many shards has fewer, so that a shard always has room for several
+ * of the largest usual blocks.
+ */
+#include "lsm/cache/block_cache.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lsm/base/check.h"
+#include "lsm/base/mutex.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+enum {
+    SHARD_COUNT_MAX = 16,
+    SHARD_LEN_MIN = 4 << 20, /* no second shard before each has so many bytes */
+    CACHE_LINE_LEN = 64
+};
+
+struct cache_key {
+    uint64_t file, offset;
+};
+
+/* Holders of a reference: whoever was given a pointer, and the cache that it is in. */
+struct cached {
+    struct cache_block block; /* first: pointers to it are pointers to this */
+    size_t charge;            /* bytes that it counts for; constant */
+
+    atomic_uint refs;
+    atomic_bool placed; /* in a cache, or on the way in or out: the rest is that cache's */
+
+    /* Guarded by the mutex of the shard that it is in. */
+    struct cache_key key;
+    bool is_protected;
+    struct cached *prev, *next;
+    UT_hash_handle hh;
+    _Alignas(16) uint8_t bytes[];
+};
+
+struct shard {
+    _Alignas(CACHE_LINE_LEN) struct mutex mu; /* a leaf */
+    size_t capacity_len;                      /* constant */
+
+    /* All guarded by mu. */
+    struct cached *table;                  /* by key */
+    struct cached *probation, *protected_; /* most recently used first */
+    size_t len, protected_len;             /* bytes charged, in all and in the protected list */
+    uint64_t block_count, hits, misses;
+};
+
+struct block_cache {
+    unsigned shard_count; /* a power of two; constant */
+    size_t capacity_len;  /* constant */
+    struct shard shards[];
+};
+
+/* --- Blocks --- */
+
+int cache_block_new(size_t len, struct cache_block **ret)
+{
+    struct cached *b;
+
+    if (len > SIZE_MAX - sizeof(*b))
+        return -ENOMEM;
+    b = malloc(sizeof(*b) + len);
+    if (!b)
+        return -ENOMEM;
+    b->block.len = len;
+    b->block.data = b->bytes;
+    b->charge = sizeof(*b) + len;
+    atomic_init(&b->refs, 1);
+    atomic_init(&b->placed, false);
+    *ret = &b->block;
+    return 0;
+}
+
+void cache_block_ref(struct cache_block *b)
+{
+    atomic_fetch_add_explicit(&((struct cached *)b)->refs, 1, memory_order_relaxed);
+}
+
+void cache_block_unref(struct cache_block *b)
+{
+    struct cached *c = (struct cached *)b;
+
+    if (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+        free(c);
+}
+
+void cache_block_release(void *block)
+{
+    cache_block_unref(block);
+}
+
+/* --- Shards --- */
+
+static uint64_t key_hash(const struct cache_key *key)
+{
+    uint64_t x = key->file * UINT64_C(0x9e3779b97f4a7c15) + key->offset;
+
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+/* The top bits choose the shard, the low ones the place in its table. */
+static struct shard *shard_of(struct block_cache *c, uint64_t hash)
+{
+    return &c->shards[hash >> 60 & (c->shard_count - 1)];
+}
+
+static struct cached *find_locked(struct shard *s, const struct cache_key *key, uint64_t hash)
+    REQUIRES(s->mu)
+{
+    struct cached *b = NULL;
+
+    HASH_FIND_BYHASHVALUE(hh, s->table, key, sizeof(*key), (unsigned)hash, b);
+    return b;
+}
+
+static void list_add_locked(struct shard *s, struct cached *b, bool is_protected) REQUIRES(s->mu)
+{
+    b->is_protected = is_protected;
+    if (is_protected) {
+        DL_PREPEND(s->protected_, b);
+        s->protected_len += b->charge;
+    } else {
+        DL_PREPEND(s->probation, b);
+    }
+}
+
+static void list_remove_locked(struct shard *s, struct cached *b) REQUIRES(s->mu)
+{
+    if (b->is_protected) {
+        DL_DELETE(s->protected_, b);
+        s->protected_len -= b->charge;
+    } else {
+        DL_DELETE(s->probation, b);
+    }
+}
+
+/* Put b at the head of the protected list; what no longer fits goes back to probation. */
+static void protect_locked(struct shard *s, struct cached *b) REQUIRES(s->mu)
+{
+    list_add_locked(s, b, true);
+    while (s->protected_len > s->capacity_len - s->capacity_len / 5 &&
+           s->protected_->prev != b) { /* the head's prev is the tail */
+        struct cached *tail = s->protected_->prev;
+
+        list_remove_locked(s, tail);
+        list_add_locked(s, tail, false);
+    }
+}
+
+/* Take b out and put it on the list of those to be let go without the lock. */
+static void remove_locked(struct shard *s, struct cached *b, struct cached **dead) REQUIRES(s->mu)
+{
+    list_remove_locked(s, b);
+    HASH_DELETE(hh, s->table, b);
+    s->len -= b->charge;
+    s->block_count--;
+    b->next = *dead;
+    *dead = b;
+}
+
+static void let_go(struct cached *dead)
+{
+    while (dead) {
+        struct cached *next = dead->next;
+
+        atomic_store_explicit(&dead->placed, false, memory_order_release);
+        cache_block_unref(&dead->block);
+        dead = next;
+    }
+}
+
+/* Keep to the budget without evicting `fresh`. */
+static void evict_locked(struct shard *s, const struct cached *fresh, struct cached **dead)
+    REQUIRES(s->mu)
+{
+    while (s->len > s->capacity_len) {
+        struct cached *victim = s->probation ? s->probation->prev : NULL;
+
+        if (!victim || victim == fresh)
+            victim = s->protected_ ? s->protected_->prev : NULL;
+        if (!victim || victim == fresh)
+            break;
+        remove_locked(s, victim, dead);
+    }
+}
+
+/* --- The cache --- */
+
+int block_cache_new(size_t capacity_len, struct block_cache **ret)
+{
+    struct block_cache *c;
+    unsigned count = 1;
+    size_t len;
+
+    while (count < SHARD_COUNT_MAX && capacity_len / (2 * count) >= SHARD_LEN_MIN)
+        count *= 2;
+    len = sizeof(*c) + count * sizeof(c->shards[0]);
+    c = aligned_alloc(CACHE_LINE_LEN, len);
+    if (!c)
+        return -ENOMEM;
+    memset(c, 0, len);
+    c->shard_count = count;
+    c->capacity_len = capacity_len;
+    for (unsigned i = 0; i < count; i++) {
+        mutex_init(&c->shards[i].mu);
+        c->shards[i].capacity_len = capacity_len / count;
+    }
+    *ret = c;
+    return 0;
+}
+
+/* Remove the blocks of one file, or all. */
+static void drop(struct block_cache *c, const uint64_t *file)
+{
+    for (unsigned i = 0; i < c->shard_count; i++) {
+        struct shard *s = &c->shards[i];
+        struct cached *b, *next, *dead = NULL;
+
+        mutex_lock(&s->mu);
+        DL_FOREACH_SAFE (s->probation, b, next)
+            if (!file || b->key.file == *file)
+                remove_locked(s, b, &dead);
+        DL_FOREACH_SAFE (s->protected_, b, next)
+            if (!file || b->key.file == *file)
+                remove_locked(s, b, &dead);
+        mutex_unlock(&s->mu);
+        let_go(dead);
+    }
+}
+
+void block_cache_free(struct block_cache *c)
+{
+    if (!c)
+        return;
+    drop(c, NULL);
+    for (unsigned i = 0; i < c->shard_count; i++)
+        mutex_done(&c->shards[i].mu);
+    free(c);
+}
+
+void block_cache_drop_file(struct block_cache *c, uint64_t file)
+{
+    drop(c, &file);
+}
+
+struct cache_block *block_cache_get(struct block_cache *c, uint64_t file, uint64_t offset)
+{
+    struct cache_key key = {file, offset};
+    uint64_t hash = key_hash(&key);
+    struct shard *s = shard_of(c, hash);
+    struct cached *b;
+
+    mutex_lock(&s->mu);
+    b = find_locked(s, &key, hash);
+    if (b) {
+        s->hits++;
+        cache_block_ref(&b->block);
+        if (b != s->protected_) {
+            list_remove_locked(s, b);
+            protect_locked(s, b);
+        }
+    } else {
+        s->misses++;
+    }
+    mutex_unlock(&s->mu);
+    return b ? &b->block : NULL;
+}
+
+/* Whether b was taken in. */
+static bool insert_locked(struct shard *s, struct cached *b, uint64_t hash,
+                          enum cache_priority priority) REQUIRES(s->mu)
+{
+    if (find_locked(s, &b->key, hash))
+        return false;
+    HASH_ADD_BYHASHVALUE(hh, s->table, key, sizeof(b->key), (unsigned)hash, b);
+    if (!b->hh.tbl) /* no memory for the table */
+        return false;
+    cache_block_ref(&b->block);
+    s->len += b->charge;
+    s->block_count++;
+    if (priority == CACHE_HIGH)
+        protect_locked(s, b);
+    else
+        list_add_locked(s, b, false);
+    return true;
+}
+
+void block_cache_put(struct block_cache *c, uint64_t file, uint64_t offset, struct cache_block *b,
+                     enum cache_priority priority)
+{
+    struct cached *fresh = (struct cached *)b, *dead = NULL;
+    struct cache_key key = {file, offset};
+    uint64_t hash = key_hash(&key);
+    struct shard *s = shard_of(c, hash);
+    bool added;
+
+    /* One block must not push out most of a shard. */
+    if (fresh->charge > s->capacity_len / 2 ||
+        atomic_exchange_explicit(&fresh->placed, true, memory_order_acquire))
+        return;
+    fresh->key = key;
+    mutex_lock(&s->mu);
+    added = insert_locked(s, fresh, hash, priority);
+    if (added)
+        evict_locked(s, fresh, &dead);
+    mutex_unlock(&s->mu);
+    if (!added)
+        atomic_store_explicit(&fresh->placed, false, memory_order_release);
+    let_go(dead);
+}
+
+void block_cache_stats(struct block_cache *c, struct block_cache_stats *ret)
+{
+    *ret = (struct block_cache_stats){.capacity_len = c->capacity_len};
+    for (unsigned i = 0; i < c->shard_count; i++) {
+        struct shard *s = &c->shards[i];
+
+        mutex_lock(&s->mu);
+        ret->hits += s->hits;
+        ret->misses += s->misses;
+        ret->len += s->len;
+        ret->block_count += s->block_count;
+        mutex_unlock(&s->mu);
+    }
+}
