@@ -1,0 +1,165 @@
+/*
+ * The calls of env.h, passed on to the environment that implements them.
+ *
+ * What every environment must refuse is refused here: changes through one that was opened
+ * read-only, and names that could leave the store's directory (names also come from disk, where
+ * CURRENT names a manifest). A missing file is a plain -ENOENT, which callers expect and nobody
+ * reports; everything else arrives with a text that names the file.
+ */
+#include "lsm/env/env.h"
+
+#include "lsm/base/err.h"
+
+enum {
+    NAME_LEN_MAX = 200 /* leaves room for ".tmp" below every host's limit of 255 */
+};
+
+static int check_name(const struct env *env, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > NAME_LEN_MAX || name[0] == '.' || strchr(name, '/'))
+        return err_raise(EINVAL, "%s: not a name of a store's file: %.*s", env->path, NAME_LEN_MAX,
+                         name);
+    return 0;
+}
+
+static int check_change(const struct env *env, const char *name)
+{
+    if (env->read_only)
+        return err_raise(ERR_READ_ONLY, "%s/%s: the store is open read-only", env->path, name);
+    return check_name(env, name);
+}
+
+void env_close(struct env *env)
+{
+    if (env)
+        env->ops->close(env);
+}
+
+int env_writer_create(struct env *env, const char *name, struct env_writer **ret)
+{
+    int err = check_change(env, name);
+
+    return err ? err : env->ops->writer_create(env, name, ret);
+}
+
+int env_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count)
+{
+    return w->env->ops->writer_append(w, parts, part_count);
+}
+
+int env_writer_sync(struct env_writer *w)
+{
+    return w->env->ops->writer_sync(w);
+}
+
+int env_writer_reserve(struct env_writer *w, uint64_t len)
+{
+    return w->env->ops->writer_reserve(w, len);
+}
+
+int env_writer_truncate(struct env_writer *w, uint64_t len)
+{
+    return w->env->ops->writer_truncate(w, len);
+}
+
+int env_writer_close(struct env_writer *w)
+{
+    return w ? w->env->ops->writer_close(w) : 0;
+}
+
+int env_reader_open(struct env *env, const char *name, struct env_reader **ret)
+{
+    int err = check_name(env, name);
+
+    return err ? err : env->ops->reader_open(env, name, ret);
+}
+
+int env_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf, size_t *ret_len)
+{
+    return r->env->ops->reader_read(r, offset, len, buf, ret_len);
+}
+
+int env_reader_len(struct env_reader *r, uint64_t *ret_len)
+{
+    return r->env->ops->reader_len(r, ret_len);
+}
+
+void env_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len)
+{
+    r->env->ops->reader_prefetch(r, offset, len);
+}
+
+void env_reader_close(struct env_reader *r)
+{
+    if (r)
+        r->env->ops->reader_close(r);
+}
+
+static int read_all(struct env_reader *r, size_t len_max, struct buf *b)
+{
+    uint64_t len;
+    size_t got;
+    int err = env_reader_len(r, &len);
+
+    if (err)
+        return err;
+    if (len > len_max)
+        return err_raise(EFBIG, "%s/%s: has %llu bytes, at most %zu are expected", r->env->path,
+                         r->name, (unsigned long long)len, len_max);
+    err = buf_reserve(b, (size_t)len);
+    if (!err)
+        err = env_reader_read(r, 0, (size_t)len, b->data, &got);
+    if (!err)
+        b->len = got;
+    return err;
+}
+
+int env_read_small(struct env *env, const char *name, size_t len_max, struct buf *ret)
+{
+    struct env_reader *r;
+    struct buf b = {0};
+    int err = env_reader_open(env, name, &r);
+
+    if (err)
+        return err;
+    err = read_all(r, len_max, &b);
+    env_reader_close(r);
+    if (err) {
+        buf_free(&b);
+        return err;
+    }
+    buf_free(ret);
+    *ret = b;
+    return 0;
+}
+
+int env_list(struct env *env, int (*each)(void *arg, const char *name), void *arg)
+{
+    return env->ops->list(env, each, arg);
+}
+
+int env_remove(struct env *env, const char *name)
+{
+    int err = check_change(env, name);
+
+    return err ? err : env->ops->remove(env, name);
+}
+
+int env_replace_small(struct env *env, const char *name, struct slice contents)
+{
+    int err = check_change(env, name);
+
+    return err ? err : env->ops->replace_small(env, name, contents);
+}
+
+int env_sync_dir(struct env *env)
+{
+    return env->ops->sync_dir(env);
+}
+
+int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
+{
+    return env->ops->space(env, ret_total, ret_free);
+}

@@ -1,0 +1,237 @@
+/*
+ * The default environment: a directory of the host, opened once and then used through its
+ * descriptor, so that neither a change of the working directory nor a rename of the store's path
+ * can lead a later call elsewhere. Writers are in env_posix_writer.c, readers in
+ * env_posix_reader.c, the lock in env_posix_lock.c; this file opens the directory and changes it.
+ *
+ * A crash can leave NAME.tmp of a replacement that was not finished; the next replacement of the
+ * same name overwrites it. Names created or removed since the last sync of the directory may be
+ * there or not.
+ */
+#include "lsm/env/env_posix.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "lsm/base/err.h"
+
+int env_posix_raise(const struct env *env, const char *name, const char *doing, int errnum)
+{
+    if (errnum == EDQUOT)
+        errnum = ENOSPC;
+    return err_raise(errnum, "%s%s%s: cannot %s: %s", env->path, name ? "/" : "", name ? name : "",
+                     doing, err_text(-errnum));
+}
+
+int env_posix_openat(int dir_fd, const char *name, int flags)
+{
+    int fd;
+
+    do
+        fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOCTTY, 0600);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+int env_posix_fsync(int fd, bool data_only)
+{
+    int err;
+
+    do
+        err = data_only ? fdatasync(fd) : fsync(fd);
+    while (err && errno == EINTR);
+    return err;
+}
+
+static bool is_plain_file(int dir_fd, const struct dirent *d)
+{
+    struct stat st;
+
+    if (d->d_type != DT_UNKNOWN)
+        return d->d_type == DT_REG;
+    return !fstatat(dir_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode);
+}
+
+static int list(struct env *env, int (*each)(void *arg, const char *name), void *arg)
+{
+    /* A descriptor of its own: listings at the same time must not share a position. */
+    int answer = 0, fd = env_posix_openat(env_posix_of(env)->dir_fd, ".", O_RDONLY | O_DIRECTORY);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *d;
+
+    if (!dir) {
+        int errnum = errno;
+
+        if (fd >= 0)
+            close(fd);
+        return env_posix_raise(env, NULL, "list the directory", errnum);
+    }
+    while (!answer && (errno = 0, d = readdir(dir))) {
+        if (is_plain_file(fd, d))
+            answer = each(arg, d->d_name);
+    }
+    if (!answer && errno)
+        answer = env_posix_raise(env, NULL, "list the directory", errno);
+    closedir(dir);
+    return answer;
+}
+
+static int remove_file(struct env *env, const char *name)
+{
+    if (!unlinkat(env_posix_of(env)->dir_fd, name, 0))
+        return 0;
+    return errno == ENOENT ? -ENOENT : env_posix_raise(env, name, "remove", errno);
+}
+
+/* Write and sync a file; on failure it is gone again. */
+static int write_small(struct env *env, const char *name, struct slice contents)
+{
+    int dir_fd = env_posix_of(env)->dir_fd;
+    int errnum, fd = env_posix_openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
+    const char *doing = "write";
+    uint64_t len;
+
+    if (fd < 0)
+        return env_posix_raise(env, name, "create", errno);
+    errnum = env_posix_write(fd, &contents, 1, 0, &len);
+    if (!errnum && env_posix_fsync(fd, false)) {
+        errnum = errno;
+        doing = "sync";
+    }
+    if (close(fd) && errno != EINTR && !errnum)
+        errnum = errno;
+    if (!errnum)
+        return 0;
+    unlinkat(dir_fd, name, 0);
+    return env_posix_raise(env, name, doing, errnum);
+}
+
+static int sync_dir(struct env *env)
+{
+    if (env_posix_fsync(env_posix_of(env)->dir_fd, false))
+        return env_posix_raise(env, NULL, "sync the directory", errno);
+    return 0;
+}
+
+static int replace_small(struct env *env, const char *name, struct slice contents)
+{
+    int err, errnum, dir_fd = env_posix_of(env)->dir_fd;
+    char tmp[256];
+
+    snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+    err = write_small(env, tmp, contents);
+    if (err)
+        return err;
+    if (renameat(dir_fd, tmp, dir_fd, name)) {
+        errnum = errno;
+        unlinkat(dir_fd, tmp, 0);
+        return env_posix_raise(env, name, "replace", errnum);
+    }
+    return sync_dir(env);
+}
+
+static int space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
+{
+    struct statvfs st;
+    int err;
+
+    do
+        err = fstatvfs(env_posix_of(env)->dir_fd, &st);
+    while (err && errno == EINTR);
+    if (err)
+        return env_posix_raise(env, NULL, "ask for free space", errno);
+    *ret_total = (uint64_t)st.f_blocks * st.f_frsize;
+    *ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+    return 0;
+}
+
+static void close_env(struct env *env)
+{
+    struct env_posix *e = env_posix_of(env);
+
+    if (e->lock_fd >= 0)
+        close(e->lock_fd);
+    if (e->dir_fd >= 0)
+        close(e->dir_fd);
+    free(env->path);
+    free(e);
+}
+
+static const struct env_ops posix_ops = {
+    .writer_create = env_posix_writer_create,
+    .writer_append = env_posix_writer_append,
+    .writer_sync = env_posix_writer_sync,
+    .writer_reserve = env_posix_writer_reserve,
+    .writer_truncate = env_posix_writer_truncate,
+    .writer_close = env_posix_writer_close,
+    .reader_open = env_posix_reader_open,
+    .reader_read = env_posix_reader_read,
+    .reader_len = env_posix_reader_len,
+    .reader_prefetch = env_posix_reader_prefetch,
+    .reader_close = env_posix_reader_close,
+    .list = list,
+    .remove = remove_file,
+    .replace_small = replace_small,
+    .sync_dir = sync_dir,
+    .space = space,
+    .close = close_env,
+};
+
+/* Make the directory's own name durable, as far as we may look at its parent. */
+static int sync_parent(struct env_posix *e)
+{
+    int err, errnum, fd = env_posix_openat(e->dir_fd, "..", O_RDONLY | O_DIRECTORY);
+
+    if (fd < 0 && errno == EACCES)
+        return 0;
+    if (fd < 0)
+        return env_posix_raise(&e->env, NULL, "open the directory above", errno);
+    err = env_posix_fsync(fd, false);
+    errnum = errno;
+    close(fd);
+    return err ? env_posix_raise(&e->env, NULL, "sync the directory above", errnum) : 0;
+}
+
+static int open_dir(struct env_posix *e, bool create)
+{
+    const char *path = e->env.path;
+
+    if (create && mkdir(path, 0700) && errno != EEXIST)
+        return env_posix_raise(&e->env, NULL, "create the directory", errno);
+    e->dir_fd = env_posix_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+    if (e->dir_fd < 0 && errno == ENOENT)
+        return err_raise(ERR_STORE_MISSING, "%s: there is no store: %s", path, err_text(-ENOENT));
+    if (e->dir_fd < 0 && errno == ENOTDIR)
+        return err_raise(ERR_STORE_NOT_ONE, "%s: not a store: not a directory", path);
+    if (e->dir_fd < 0)
+        return env_posix_raise(&e->env, NULL, "open the directory", errno);
+    return create ? sync_parent(e) : 0;
+}
+
+int env_posix_open(const char *path, unsigned flags, struct env **ret)
+{
+    struct env_posix *e = calloc(1, sizeof(*e));
+    int err = -ENOMEM;
+
+    if (!e)
+        return -ENOMEM;
+    e->env.ops = &posix_ops;
+    e->env.read_only = flags & ENV_READ_ONLY;
+    e->env.path = strdup(path);
+    e->dir_fd = e->lock_fd = -1;
+    if (e->env.path)
+        err = open_dir(e, (flags & ENV_CREATE) && !e->env.read_only);
+    if (!err && !(flags & ENV_NO_LOCK))
+        err = env_posix_lock(e);
+    if (err) {
+        close_env(&e->env);
+        return err;
+    }
+    *ret = &e->env;
+    return 0;
+}

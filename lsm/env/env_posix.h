@@ -1,0 +1,51 @@
+/*
+ * What the files of the POSIX environment share.
+ */
+#ifndef LSM_ENV_ENV_POSIX_H
+#define LSM_ENV_ENV_POSIX_H
+
+#include "lsm/env/env.h"
+
+/* All fields are constant after open. */
+struct env_posix {
+    struct env env;
+    int dir_fd;
+    int lock_fd; /* holds the lock while it is open; -1 without one */
+};
+
+static inline struct env_posix *env_posix_of(struct env *env)
+{
+    return (struct env_posix *)env;
+}
+
+/*
+ * "STORE/NAME: cannot DOING: REASON" as the thread's text, without "/NAME" when name is NULL.
+ * -EDQUOT becomes -ENOSPC: for a user with a quota that is what a full disk is.
+ */
+int env_posix_raise(const struct env *env, const char *name, const char *doing, int errnum);
+
+/* Open for reading, retrying after signals: a descriptor or -1 and errno. */
+int env_posix_openat(int dir_fd, const char *name, int flags);
+/* fsync or, with data_only, fdatasync, retrying after signals: 0, or -1 and errno. */
+int env_posix_fsync(int fd, bool data_only);
+/* Write everything at the offset: 0, or a positive errno. *ret_len counts what was written. */
+int env_posix_write(int fd, const struct slice *parts, unsigned part_count, uint64_t offset,
+                    uint64_t *ret_len);
+
+int env_posix_lock(struct env_posix *e);
+
+int env_posix_writer_create(struct env *env, const char *name, struct env_writer **ret);
+int env_posix_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count);
+int env_posix_writer_sync(struct env_writer *w);
+int env_posix_writer_reserve(struct env_writer *w, uint64_t len);
+int env_posix_writer_truncate(struct env_writer *w, uint64_t len);
+int env_posix_writer_close(struct env_writer *w);
+
+int env_posix_reader_open(struct env *env, const char *name, struct env_reader **ret);
+int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf,
+                          size_t *ret_len);
+int env_posix_reader_len(struct env_reader *r, uint64_t *ret_len);
+void env_posix_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len);
+void env_posix_reader_close(struct env_reader *r);
+
+#endif

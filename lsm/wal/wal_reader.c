@@ -1,0 +1,232 @@
+/*
+ * Reading a log: through a window of the file, a mebibyte or one large record at a time.
+ *
+ * A record is valid if and only if its header is intact and at its place, its padded payload lies
+ * within the file, and the payload's checksum is right. The reader returns valid records while each
+ * begins with the sequence number after the one before, and stops at the first place where none
+ * does: after a gap nothing may be applied.
+ *
+ * What a crash leaves: a torn last append, or with a file system that writes pages in any order a
+ * hole of zeros, and whole records behind it. Nothing there was synced. Damage to synced bytes
+ * looks alike, except that later records were written after that sync and say so; wal_reader_end
+ * looks for them. No length from the file is believed further than the file reaches.
+ */
+#include "lsm/wal/wal_format.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "lsm/base/err.h"
+#include "lsm/base/ikey.h"
+
+enum {
+    WINDOW_LEN = 1 << 20
+};
+
+struct wal_reader {
+    struct env_reader *file;
+    uint64_t number;
+    uint64_t file_len;
+    uint64_t last_seqno; /* of the header */
+    bool has_header;
+
+    uint64_t offset;     /* where the next record should begin */
+    uint64_t next_seqno; /* and with which it should */
+
+    struct buf window;
+    uint64_t window_offset;
+};
+
+/* Bytes [offset, offset + len) of the file, which reaches so far. Valid until the next call. */
+static int look(struct wal_reader *r, uint64_t offset, size_t len, const uint8_t **ret)
+{
+    size_t want = len > WINDOW_LEN ? len : WINDOW_LEN, got;
+    int err;
+
+    if (offset >= r->window_offset && offset - r->window_offset <= r->window.len &&
+        len <= r->window.len - (size_t)(offset - r->window_offset)) {
+        *ret = r->window.data + (offset - r->window_offset);
+        return 0;
+    }
+    if (want > r->file_len - offset)
+        want = (size_t)(r->file_len - offset);
+    r->window.len = 0;
+    err = buf_reserve(&r->window, want);
+    if (!err)
+        err = env_reader_read(r->file, offset, want, r->window.data, &got);
+    if (err)
+        return err;
+    if (got < len)
+        return err_raise(EIO, "%s/%s: became shorter while it was read", r->file->env->path,
+                         r->file->name);
+    r->window.len = got;
+    r->window_offset = offset;
+    *ret = r->window.data;
+    return 0;
+}
+
+/* 1 when a valid record, whatever its sequence number, begins at the offset; 0 when not. */
+static int record_at(struct wal_reader *r, uint64_t offset, struct wal_record *ret)
+{
+    struct wal_record_header h;
+    const uint8_t *p;
+    int err;
+
+    if (offset < WAL_HEADER_LEN || offset > r->file_len ||
+        r->file_len - offset < WAL_RECORD_HEADER_LEN)
+        return 0;
+    err = look(r, offset, WAL_RECORD_HEADER_LEN, &p);
+    if (err)
+        return err;
+    if (!wal_record_decode(p, r->number, offset, &h) ||
+        wal_record_len(h.payload_len) > r->file_len - offset)
+        return 0;
+    err = look(r, offset, WAL_RECORD_HEADER_LEN + (size_t)h.payload_len, &p);
+    if (err)
+        return err;
+    h.record.payload = slice_of(p + WAL_RECORD_HEADER_LEN, h.payload_len);
+    if (wal_payload_checksum(r->number, h.record.payload) != h.payload_checksum)
+        return 0;
+    *ret = h.record;
+    return 1;
+}
+
+static bool all_zeros(const uint8_t *p, size_t len)
+{
+    return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
+/*
+ * A header that never reached the disk, because the file is too short or the place still holds
+ * zeros, is the torn beginning of a log; any other wrong header is damage.
+ */
+static int read_header(struct wal_reader *r)
+{
+    const char *wrong;
+    const uint8_t *p;
+    int err;
+
+    if (r->file_len < WAL_HEADER_LEN)
+        return 0;
+    err = look(r, 0, WAL_HEADER_LEN, &p);
+    if (err || all_zeros(p, WAL_HEADER_LEN))
+        return err;
+    wrong = wal_header_decode(p, r->number, &r->last_seqno);
+    if (wrong)
+        return err_raise(ERR_WAL_HEADER, "%s/%s: the log's header cannot be used: %s",
+                         r->file->env->path, r->file->name, wrong);
+    r->has_header = true;
+    r->offset = WAL_HEADER_LEN;
+    r->next_seqno = r->last_seqno + 1;
+    return 0;
+}
+
+int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret)
+{
+    struct wal_reader *r = calloc(1, sizeof(*r));
+    char name[32];
+    int err;
+
+    if (!r)
+        return -ENOMEM;
+    wal_file_name(number, name);
+    r->number = number;
+    err = env_reader_open(env, name, &r->file);
+    if (!err)
+        err = env_reader_len(r->file, &r->file_len);
+    if (!err)
+        err = read_header(r);
+    if (err) {
+        wal_reader_close(r);
+        return err;
+    }
+    *ret = r;
+    return 0;
+}
+
+uint64_t wal_reader_last_seqno(const struct wal_reader *r)
+{
+    return r->last_seqno;
+}
+
+int wal_reader_next(struct wal_reader *r, struct wal_record *ret)
+{
+    struct wal_record record;
+    int found = r->has_header ? record_at(r, r->offset, &record) : 0;
+
+    if (found <= 0)
+        return found;
+    if (record.first_seqno != r->next_seqno)
+        return 0;
+    r->offset += wal_record_len(record.payload.len);
+    r->next_seqno += record.op_count;
+    *ret = record;
+    return 1;
+}
+
+/* 1 when the file holds nothing but zeros from the offset on. */
+static int zeros_follow(struct wal_reader *r, uint64_t offset)
+{
+    while (offset < r->file_len) {
+        uint64_t left = r->file_len - offset;
+        size_t len = left < WINDOW_LEN ? (size_t)left : WINDOW_LEN;
+        const uint8_t *p;
+        int err = look(r, offset, len, &p);
+
+        if (err)
+            return err;
+        if (!all_zeros(p, len))
+            return 0;
+        offset += len;
+    }
+    return 1;
+}
+
+/* Try every place where a record could begin; behind one that is found, go on at its end. */
+static int find_later(struct wal_reader *r, struct wal_end *end)
+{
+    uint64_t offset = wal_padded(r->offset);
+    struct wal_record record;
+
+    while (offset < r->file_len && r->file_len - offset >= WAL_RECORD_HEADER_LEN) {
+        int found = record_at(r, offset, &record);
+
+        if (found < 0)
+            return found;
+        if (!found) {
+            offset += WAL_ALIGN;
+            continue;
+        }
+        if (!end->later_record_offset)
+            end->later_record_offset = offset;
+        if (record.synced_seqno > end->later_synced_seqno)
+            end->later_synced_seqno = record.synced_seqno;
+        offset += wal_record_len(record.payload.len);
+    }
+    return 0;
+}
+
+int wal_reader_end(struct wal_reader *r, struct wal_end *ret)
+{
+    struct wal_end end = {.kind = WAL_END_CLEAN, .offset = r->offset};
+    int zeros = r->has_header ? zeros_follow(r, r->offset) : 0, err = 0;
+
+    if (zeros < 0)
+        return zeros;
+    if (!zeros) {
+        end.kind = WAL_END_TORN;
+        err = find_later(r, &end);
+    }
+    if (!err)
+        *ret = end;
+    return err;
+}
+
+void wal_reader_close(struct wal_reader *r)
+{
+    if (!r)
+        return;
+    env_reader_close(r->file);
+    buf_free(&r->window);
+    free(r);
+}
