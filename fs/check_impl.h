@@ -1,0 +1,144 @@
+/*
+ * The inside of the checker, for fs/check*.c only.
+ *
+ * What grows with the store is kept in sorted arrays, never in objects of their own: one entry for
+ * each name (in the order of the inodes that they name) and one sum for each directory. Everything
+ * else is read in key order, and streams are joined by inode number.
+ */
+#ifndef FS_CHECK_IMPL_H
+#define FS_CHECK_IMPL_H
+
+#include "fs/check.h"
+#include "fs/inode.h"
+#include "fs/key.h"
+#include "lsm/base/err.h"
+
+/* Inode numbers stay below 2^52: the bits above name a snapshot in a mount. */
+#define CHECK_INO_END  INODE_NUMBER_END
+#define CHECK_INO_NONE UINT64_MAX
+
+/* A name: which inode it names, of which type, and the directory that holds it. */
+struct check_entry {
+    uint64_t ino_type; /* ino << 4 | S_IFMT bits >> 12 */
+    uint64_t parent;
+};
+
+/* What the entries of one directory add up to. */
+struct check_sum {
+    uint64_t dir;
+    uint64_t entry_count, subdir_count;
+};
+
+/* A directory's inode: where it hangs and which numbers it hands out. */
+struct check_dir {
+    uint64_t ino;
+    uint64_t parent; /* that holds its entry; 0: none does */
+    uint64_t group;
+    uint32_t next_slot;
+    uint8_t state; /* enum dir_state of check_tree.c */
+};
+
+/* The highest number in use of a group. */
+struct check_group {
+    uint64_t group;
+    uint64_t slot_max;
+};
+
+/* Grows by doubling. All zeros is empty. */
+struct check_array {
+    void *items;
+    size_t count, cap;
+};
+
+struct check {
+    struct lsm_db *db;
+    const struct check_options *options;
+    struct check_result *result;
+
+    /* Facts of the superblock. */
+    uint32_t block_len;
+    uint64_t group_next; /* 0: unknown */
+    uint8_t hash_secret[HASH_SECRET_LEN];
+    bool has_secret;
+
+    struct check_array entries; /* struct check_entry, sorted by ino_type once names_known */
+    struct check_array sums;    /* struct check_sum, by dir */
+    struct check_array dirs;    /* struct check_dir, by ino */
+    struct check_array groups;  /* struct check_group, by group */
+    bool names_known;
+    bool names_lost;  /* some names could not be read: missing ones prove nothing */
+    bool inodes_lost; /* the same for inodes */
+    struct buf path, text;
+};
+
+/* Room for one more item of item_len bytes at the end, counted; NULL when memory is short. */
+void *check_array_add(struct check_array *a, size_t item_len);
+
+/* --- check_report.c --- */
+
+/*
+ * Count a problem and tell it: of the store; of an inode; of the entry in directory `parent` that
+ * names inode ino; of the name `name` in directory `parent`. -ENOMEM or 0.
+ */
+int check_problem(struct check *c, enum check_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+int check_inode_problem(struct check *c, enum check_kind kind, uint64_t ino, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+int check_link_problem(struct check *c, enum check_kind kind, uint64_t ino, uint64_t parent,
+                       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+int check_entry_problem(struct check *c, enum check_kind kind, uint64_t parent, struct slice name,
+                        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void check_progress(struct check *c, enum check_phase phase, uint64_t ino);
+
+/* --- check_path.c --- */
+
+/*
+ * The path of an inode into c->path, NUL-terminated; false when none can be told. parent: the
+ * directory to find it in; 0 for any that holds it.
+ */
+bool check_path(struct check *c, uint64_t ino, uint64_t parent);
+/* The first of the sorted entries that name ino or a higher one. */
+size_t check_entry_find(const struct check *c, uint64_t ino);
+
+static inline const struct check_entry *check_entry_at(const struct check *c, size_t i)
+{
+    return (const struct check_entry *)c->entries.items + i;
+}
+
+/* --- check_stream.c --- */
+
+/*
+ * The keys of one tag in order. Where bytes are damaged, the stream goes on behind them and
+ * remembers which inodes may have lost keys.
+ */
+struct check_stream {
+    struct check *check;
+    struct lsm_iter *it;
+    enum key_tag tag;
+    uint64_t ino; /* of the key it stands on; CHECK_INO_NONE at the end */
+    struct slice key, value;
+    bool has_hole;
+    uint64_t hole_first, hole_last; /* inodes that may have lost keys to the last damage */
+    unsigned hole_count;
+    bool gave_up;
+};
+
+/* Placed on the first key. check_stream_done is due also after a failure. */
+int check_stream_open(struct check *c, enum key_tag tag, struct check_stream *ret);
+int check_stream_next(struct check_stream *s);
+void check_stream_done(struct check_stream *s);
+
+static inline bool check_stream_unsure(const struct check_stream *s, uint64_t ino)
+{
+    return s->has_hole && ino >= s->hole_first && ino <= s->hole_last;
+}
+
+/* --- The phases --- */
+
+int check_super(struct check *c);  /* check_super.c */
+int check_keys(struct check *c);   /* check_super.c: no keys of unknown tags */
+int check_names(struct check *c);  /* check_names.c: every D key; fills entries and sums */
+int check_inodes(struct check *c); /* check_join.c: I, B, X, O against the names; fills dirs */
+int check_tree(struct check *c);   /* check_tree.c: directories reach the root, numbers */
+
+#endif

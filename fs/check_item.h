@@ -1,0 +1,32 @@
+/*
+ * Everything in a store that carries one inode number, for fs/check*.c only.
+ */
+#ifndef FS_CHECK_ITEM_H
+#define FS_CHECK_ITEM_H
+
+#include "fs/check_impl.h"
+
+struct check_item {
+    uint64_t ino;
+    bool present;      /* there is an 'I' key */
+    bool good;         /* and its record can be decoded */
+    struct inode in;   /* when good; without target */
+    size_t target_len; /* bytes, of a symlink */
+
+    uint64_t block_count;                /* 'B' keys */
+    uint64_t long_count, long_first;     /* of these longer than a block */
+    uint64_t behind_count, behind_first; /* and reaching behind the file's end */
+    uint64_t xattr_count;
+    bool orphan;
+    const struct check_entry *entries; /* that name it */
+    size_t entry_count;
+    struct check_sum sum; /* of what it holds; all zeros for nothing */
+
+    /* Damage may have swallowed keys of this number. */
+    bool record_unsure, blocks_unsure, xattrs_unsure, orphan_unsure;
+};
+
+/* Judge it; adds directories to c->dirs and used numbers to c->groups (check_inode.c). */
+int check_item(struct check *c, const struct check_item *item);
+
+#endif

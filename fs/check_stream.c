@@ -1,0 +1,127 @@
+/*
+ * A stream of keys of one tag that survives damage. When a move fails because bytes are damaged,
+ * the stream looks for the nearest key behind the damage that can be read, in steps that double,
+ * and notes the inodes in between: what they seem to lack proves nothing.
+ */
+#include "fs/check_impl.h"
+
+enum {
+    HOLE_COUNT_MAX = 1000 /* then the rest of the stream counts as lost */
+};
+
+/* Take in the key that the iterator stands on; false when it is no key of its tag. */
+static bool take_key(struct check_stream *s)
+{
+    size_t key_len, value_len;
+    const void *key = lsm_iter_key(s->it, &key_len);
+    const void *value = lsm_iter_value(s->it, &value_len);
+
+    s->key = slice_of(key, key_len);
+    s->value = slice_of(value, value_len);
+    if (key_len < KEY_INODE_LEN)
+        return false;
+    s->ino = get_be64(s->key.data + 1);
+    return s->ino < CHECK_INO_END;
+}
+
+static int seek(struct check_stream *s, uint64_t ino, uint64_t second)
+{
+    struct key k;
+
+    key_block(&k, ino, second);
+    k.data[0] = (uint8_t)s->tag;
+    return lsm_iter_seek(s->it, k.data, k.len);
+}
+
+/* Seek behind (ino, second); the answer is that of the first seek that works, or the last one. */
+static int seek_behind(struct check_stream *s, uint64_t ino, uint64_t second)
+{
+    int rc = -EIO;
+
+    for (unsigned i = 0; i < 63 && UINT64_MAX - second >= UINT64_C(1) << i; i++) {
+        rc = seek(s, ino, second + (UINT64_C(1) << i));
+        if (!lsm_is_damage(rc))
+            return rc;
+    }
+    for (unsigned i = 0; i < 52; i++) {
+        rc = seek(s, ino + (UINT64_C(1) << i), 0);
+        if (!lsm_is_damage(rc))
+            return rc;
+    }
+    return rc;
+}
+
+/* The stream failed behind key (ino, second). Returns as a move of an iterator does. */
+static int recover(struct check_stream *s, uint64_t ino, uint64_t second)
+{
+    int rc;
+
+    check_problem(s->check, CHECK_UNREADABLE, "%s", lsm_detail());
+    s->has_hole = true;
+    s->hole_first = ino;
+    s->hole_last = CHECK_INO_NONE;
+    if (++s->hole_count > HOLE_COUNT_MAX) {
+        s->gave_up = true;
+        return 0;
+    }
+    rc = seek_behind(s, ino, second);
+    if (lsm_is_damage(rc)) {
+        s->gave_up = true;
+        return 0;
+    }
+    if (rc == 1) {
+        size_t len;
+        const uint8_t *key = lsm_iter_key(s->it, &len);
+
+        if (len >= KEY_INODE_LEN)
+            s->hole_last = get_be64(key + 1);
+    }
+    return rc;
+}
+
+/* Settle on the next good key after a move that returned rc. */
+static int settle(struct check_stream *s, uint64_t ino, uint64_t second, int rc)
+{
+    for (;;) {
+        if (lsm_is_damage(rc))
+            rc = recover(s, ino, second);
+        if (rc < 0)
+            return rc;
+        if (rc == 0) {
+            s->ino = CHECK_INO_NONE;
+            return 0;
+        }
+        if (take_key(s))
+            return 0;
+        check_problem(s->check, CHECK_KEY, "a key of kind %c has %zu bytes or an impossible number",
+                      (char)s->tag, s->key.len);
+        rc = lsm_iter_next(s->it);
+    }
+}
+
+int check_stream_open(struct check *c, enum key_tag tag, struct check_stream *ret)
+{
+    uint8_t lower = (uint8_t)tag, upper = (uint8_t)(tag + 1);
+    int err;
+
+    *ret = (struct check_stream){.check = c, .tag = tag, .ino = CHECK_INO_NONE};
+    err = lsm_iter_new(c->db, NULL, &lower, 1, &upper, 1, &ret->it);
+    return err ? err : settle(ret, 0, 0, lsm_iter_first(ret->it));
+}
+
+int check_stream_next(struct check_stream *s)
+{
+    uint64_t ino = s->ino, second = 0;
+
+    if (ino == CHECK_INO_NONE)
+        return 0;
+    if (s->key.len >= KEY_BLOCK_LEN && (s->tag == KEY_BLOCK || s->tag == KEY_DIRENT))
+        second = get_be64(s->key.data + KEY_INODE_LEN);
+    return settle(s, ino, second, lsm_iter_next(s->it));
+}
+
+void check_stream_done(struct check_stream *s)
+{
+    lsm_iter_free(s->it);
+    s->it = NULL;
+}

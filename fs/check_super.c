@@ -1,0 +1,98 @@
+/*
+ * The checker's first pass: the facts of the file system under 'S', and that the store holds keys
+ * of no other kind. A fact that is damaged is told, and what depends on it is not judged: without
+ * the secret no hash of a name, without the block length no place of a block.
+ */
+#include <stdio.h>
+
+#include "fs/check_impl.h"
+#include "fs/super.h"
+
+/* A fact of exactly len bytes, when it is there. */
+static bool fact(struct check *c, const char *name, void *ret, size_t len)
+{
+    char key[32];
+    struct lsm_value v;
+    bool ok;
+    int n = snprintf(key, sizeof(key), "%c%s", KEY_SUPER, name);
+
+    if (lsm_get(c->db, NULL, key, (size_t)n, &v))
+        return false;
+    ok = v.len == len;
+    if (ok)
+        memcpy(ret, v.data, len);
+    lsm_value_done(&v);
+    return ok;
+}
+
+/* Some fact is bad; take the others one by one. */
+static void take_good_facts(struct check *c)
+{
+    uint8_t block_len[4], group_next[8];
+
+    if (fact(c, "block_len", block_len, sizeof(block_len)) &&
+        super_block_len_ok(get_le32(block_len)))
+        c->block_len = get_le32(block_len);
+    if (fact(c, "group_next", group_next, sizeof(group_next)) &&
+        get_le64(group_next) <= INODE_GROUP_END)
+        c->group_next = get_le64(group_next);
+    c->has_secret = fact(c, "secret", c->hash_secret, sizeof(c->hash_secret));
+}
+
+int check_super(struct check *c)
+{
+    struct super_facts facts;
+    int err = super_get(c->db, true, &facts);
+
+    if (!err) {
+        c->block_len = facts.super.block_len;
+        c->group_next = facts.group_next;
+        memcpy(c->hash_secret, facts.secret, sizeof(c->hash_secret));
+        c->has_secret = true;
+        return 0;
+    }
+    if (!lsm_is_damage(err))
+        return err;
+    check_problem(c, CHECK_SUPER, "%s", *lsm_detail() ? lsm_detail() : lsm_strerror(err));
+    take_good_facts(c);
+    return 0;
+}
+
+/* No keys in [lower, upper); upper 0: no bound. */
+static int check_gap(struct check *c, uint8_t lower, uint8_t upper)
+{
+    struct lsm_iter *it;
+    unsigned long long count = 0;
+    uint8_t first = 0;
+    int rc = lsm_iter_new(c->db, NULL, &lower, 1, upper ? &upper : NULL, upper ? 1 : 0, &it);
+
+    if (rc)
+        return rc;
+    for (rc = lsm_iter_first(it); rc == 1; rc = lsm_iter_next(it)) {
+        size_t len;
+
+        if (!count++)
+            first = *(const uint8_t *)lsm_iter_key(it, &len);
+    }
+    if (lsm_is_damage(rc))
+        rc = check_problem(c, CHECK_UNREADABLE, "%s", lsm_detail());
+    lsm_iter_free(it);
+    if (rc >= 0 && count)
+        rc = check_problem(c, CHECK_KEY, "%llu keys of an unknown kind, the first is 0x%02x", count,
+                           first);
+    return rc < 0 ? rc : 0;
+}
+
+int check_keys(struct check *c)
+{
+    static const uint8_t tags[] = {KEY_BLOCK,  KEY_DIRENT, KEY_INODE,
+                                   KEY_ORPHAN, KEY_SUPER,  KEY_XATTR};
+    uint8_t lower = 0;
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof(tags) && !err; i++) {
+        err = lower < tags[i] ? check_gap(c, lower, tags[i]) : 0;
+        lower = (uint8_t)(tags[i] + 1);
+    }
+    return err ? err : check_gap(c, lower, 0);
+}

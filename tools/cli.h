@@ -1,0 +1,72 @@
+/*
+ * What all subcommands share: how they are declared, how they speak of errors, sizes and names.
+ *
+ * Exit status: 0 for success, 1 for failure, 2 for wrong usage; fsck has its own, of fsck(8).
+ * Messages go to stderr, begin with the command's name, and say what to do next.
+ */
+#ifndef TOOLS_CLI_H
+#define TOOLS_CLI_H
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+    STATUS_OK = 0,
+    STATUS_FAILED = 1,
+    STATUS_USAGE = 2,
+};
+
+/* One subcommand. argv[0] is its name; the rest are its arguments. */
+struct command {
+    const char *name;
+    const char *alias;   /* the program name that also runs it; NULL */
+    const char *summary; /* one line of `fluxfs help` */
+    const char *help;    /* all of `fluxfs help NAME` */
+    int (*run)(int argc, char **argv);
+    int status_usage;  /* exit status for wrong usage */
+    int status_output; /* and for output that could not be written */
+};
+
+extern const struct command command_mkfs, command_mount, command_umount, command_fsck, command_stat,
+    command_ls, command_cat, command_dump;
+
+/* The command that runs. Set by main before run(). */
+extern const struct command *cli_command;
+extern const char *cli_name; /* "fluxfs mkfs", or "mkfs.fluxfs" when called by that name */
+extern bool cli_by_alias;
+
+/* Print "NAME: text" to stderr; returns STATUS_FAILED. */
+int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same, with a hint at --help; returns the command's status for wrong usage. */
+int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Explain what getopt_long returned ('?' or ':', with a leading ':' in its option string). */
+int cli_bad_option(int c, char **argv);
+/* "-h", "--help" of a command. */
+int cli_help(void);
+/*
+ * Say why `what`, a store, could not be used, from a code of the engine or of fs/; returns
+ * STATUS_FAILED. For a store in use it names the process and where it is mounted.
+ */
+int cli_store_error(const char *store, int err);
+/* The same for a path inside of a store. */
+int cli_path_error(const char *store, const char *path, int err);
+
+/* "64K", "1M", "2GiB", "4096": bytes. False when it is none. */
+bool cli_parse_size(const char *text, uint64_t *ret);
+/* "64 KiB", "1.5 GiB"; into a buffer of 32 bytes. */
+const char *cli_size_text(uint64_t len, char buf[32]);
+
+/* Print a name: as it is, or with control characters as \xNN when `out` is a terminal. */
+void cli_put_name(FILE *out, const char *name);
+/*
+ * Set object[key] to a name, which may be no UTF-8: then the bytes that are none become U+FFFD,
+ * and object[key_hex] holds the name byte by byte. 0 or -1.
+ */
+int cli_json_name(json_t *object, const char *key, const char *name);
+/* Print and release; STATUS_OK, or STATUS_FAILED when object is NULL (out of memory). */
+int cli_json_print(json_t *object);
+
+#endif

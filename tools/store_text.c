@@ -1,0 +1,83 @@
+/*
+ * What the commands print of a file system, as text. Every function takes whatever a damaged store
+ * may hold: an impossible type is "?", a time without a date is its number of seconds.
+ */
+#include "tools/store_text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void uuid_text(const uint8_t uuid[16], char buf[UUID_TEXT_LEN])
+{
+    size_t at = 0;
+
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            buf[at++] = '-';
+        at += (size_t)snprintf(buf + at, 3, "%02x", uuid[i]);
+    }
+}
+
+static const struct {
+    uint32_t type;
+    char letter;
+    const char *name;
+} types[] = {
+    {S_IFREG, '-', "regular file"},  {S_IFDIR, 'd', "directory"},
+    {S_IFLNK, 'l', "symbolic link"}, {S_IFCHR, 'c', "character device"},
+    {S_IFBLK, 'b', "block device"},  {S_IFIFO, 'p', "fifo"},
+    {S_IFSOCK, 's', "socket"},
+};
+
+static int type_index(uint32_t mode)
+{
+    for (int i = 0; i < (int)(sizeof(types) / sizeof(types[0])); i++) {
+        if (types[i].type == (mode & S_IFMT))
+            return i;
+    }
+    return -1;
+}
+
+const char *type_text(uint32_t mode)
+{
+    int i = type_index(mode);
+
+    return i < 0 ? "unknown" : types[i].name;
+}
+
+void mode_text(uint32_t mode, char buf[MODE_TEXT_LEN])
+{
+    static const char letters[] = "rwxrwxrwx";
+    int type = type_index(mode);
+
+    buf[0] = '?';
+    if (type >= 0)
+        buf[0] = types[type].letter;
+    for (int i = 0; i < 9; i++)
+        buf[1 + i] = (char)(mode & (0400u >> i) ? letters[i] : '-');
+    if (mode & S_ISUID)
+        buf[3] = mode & S_IXUSR ? 's' : 'S';
+    if (mode & S_ISGID)
+        buf[6] = mode & S_IXGRP ? 's' : 'S';
+    if (mode & S_ISVTX)
+        buf[9] = mode & S_IXOTH ? 't' : 'T';
+    buf[10] = 0;
+}
+
+void time_text(const struct timespec *t, int precise, char buf[TIME_TEXT_LEN])
+{
+    struct tm tm;
+    size_t len;
+
+    if (!localtime_r(&t->tv_sec, &tm)) {
+        snprintf(buf, TIME_TEXT_LEN, "@%lld", (long long)t->tv_sec);
+        return;
+    }
+    len = strftime(buf, TIME_TEXT_LEN, "%Y-%m-%d %H:%M:%S", &tm);
+    if (precise && len) {
+        len += (size_t)snprintf(buf + len, TIME_TEXT_LEN - len, ".%09ld ", t->tv_nsec);
+        len += strftime(buf + len, TIME_TEXT_LEN - len, "%z", &tm);
+    }
+    buf[len] = 0;
+}
