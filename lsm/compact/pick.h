@@ -21,14 +21,15 @@ struct level_targets {
 };
 
 /*
- * Dynamic level targets: the last level's target is its actual size, each level above is smaller by
- * the ratio, down to level_base_len: so about nine tenths of the data lie in the last level and
- * space amplification stays near 1.1. (As RocksDB's level_compaction_dynamic_level_bytes.)
+ * Dynamic level targets: the last level's target is its actual size (level_base_len at least), each
+ * level above is smaller by the ratio, as long as that is half of level_base_len or more: so about
+ * nine tenths of the data lie in the last level and space amplification stays near 1.1. (As
+ * RocksDB's level_compaction_dynamic_level_bytes.) A level that holds tables is never above
+ * base_level, whatever its size: level 0 must not be compacted past it.
  */
 void pick_level_targets(const struct version *v, const struct pick_options *options,
                         struct level_targets *ret);
-/* Memtable flushes in level 0: tables are counted once per flush (equal seqno ranges overlap not).
- */
+/* Memtable flushes in level 0: tables are counted once per flush (table_meta.run). */
 unsigned pick_l0_run_count(const struct version *v);
 /* Bytes that compaction has still to move before every level is within its target. */
 uint64_t pick_debt_len(const struct version *v, const struct pick_options *options);
@@ -45,17 +46,19 @@ struct compaction {
 };
 
 /*
- * The best compaction whose inputs are not `compacting`: the level with the highest score above 1;
- * in it, the table with the least overlap below per byte, tables rich in tombstones first. 1 with
- * *ret, 0 when there is nothing to do, -ENOMEM. len_max > 0 limits the input bytes (disk nearly
- * full): smaller ones are looked for, and 0 is returned when there is none.
+ * The best compaction whose inputs are not `compacting`: the level with the highest score (level 0
+ * counts flushes, the others bytes, each against its target; 1 is full); in it, the table with the
+ * least overlap below per byte, tables rich in tombstones first. When every level is within its
+ * target, a table rich in tombstones with data below it. 1 with *ret, 0 when there is nothing to
+ * do, -ENOMEM. len_max > 0 limits the input bytes (disk nearly full): smaller ones are looked for,
+ * and 0 is returned when there is none. Trivial moves need no space and are exempt from it.
  */
 int pick_compaction(const struct version *v, const struct pick_options *options, uint64_t len_max,
                     struct compaction *ret);
 /*
  * All tables of `level` that touch [start, end] (NULL: no bound) and what they overlap in the next
- * level that is used. For compact-range. 0 when there is none, or one of them is compacting (then
- * *ret_busy is set).
+ * level that is used. For compact-range. 1 with *ret; 0 when there is none, when `level` is the
+ * last one, or when one of them is compacting (only then *ret_busy is true).
  */
 int pick_range(const struct version *v, const struct pick_options *options, unsigned level,
                const struct slice *start, const struct slice *end, bool *ret_busy,

@@ -24,6 +24,7 @@ enum {
 struct table_meta {
     /* Constant. */
     uint64_t number;
+    uint64_t run; /* the flush that made it; counts in level 0 only, 0 for compaction's tables */
     struct sst_stats stats;
     struct slice smallest;  /* user key, inclusive; memory belongs to the meta */
     struct slice largest;   /* user key */
@@ -35,9 +36,14 @@ struct table_meta {
     bool compacting;           /* guarded by the database's lock */
 };
 
-/* Copies the keys. One reference for the caller. */
-int table_meta_new(uint64_t number, const struct sst_stats *stats, struct slice smallest,
-                   struct slice largest, bool largest_exclusive, struct table_meta **ret);
+/*
+ * Copies the keys. One reference for the caller. `run`: tables of one flush have the same, such as
+ * the number of the memtable's log; 0 for a table that compaction makes. -EINVAL for what no table
+ * can be: number 0, an empty key range, seqnos out of order, more deletions than entries.
+ */
+int table_meta_new(uint64_t number, uint64_t run, const struct sst_stats *stats,
+                   struct slice smallest, struct slice largest, bool largest_exclusive,
+                   struct table_meta **ret);
 void table_meta_ref(struct table_meta *m);
 /* Where the files are and how to drop them; constant while any meta lives. */
 struct table_store {
@@ -53,10 +59,14 @@ bool table_meta_overlaps(const struct table_meta *m, const struct slice *start,
 /* key lies behind the table's last key. */
 bool table_meta_ends_before(const struct table_meta *m, struct slice key);
 
+struct table_array; /* table_array.h */
+
 struct level {
     struct table_meta **tables;
     size_t count;
     uint64_t len; /* bytes of all tables */
+    struct table_array
+        *array; /* owns `tables`; versions share it while the level does not change */
 };
 
 struct version {
@@ -81,7 +91,10 @@ int version_add_iters(struct version *v, const struct slice *lower, const struct
 /* An iterator over tables[0..count) that are disjoint and ascending; holds references to them. */
 int level_iter_new(struct table_store *store, struct table_meta **tables, size_t count,
                    unsigned sst_flags, struct iter **ret);
-/* ERR_LEVEL_ORDER when a level >= 1 is not ascending and disjoint. */
+/*
+ * ERR_LEVEL_ORDER when a level >= 1 is not ascending and disjoint, ERR_MANIFEST_DAMAGED when a
+ * table is listed twice.
+ */
 int version_check(const struct version *v);
 
 /* --- Edits --- */
@@ -108,10 +121,11 @@ void edit_done(struct version_edit *e, struct table_store *store);
 int edit_encode(const struct version_edit *e, struct buf *ret); /* appends */
 /* Decode; ERR_MANIFEST_RECORD. */
 int edit_decode(struct slice in, struct version_edit *ret, struct table_store *store);
-int edit_to_text(const struct version_edit *e, struct buf *ret); /* appends */
+int edit_to_text(const struct version_edit *e, struct buf *ret); /* appends lines, each with '\n' */
 /*
- * A new version (one reference) that is `base` (NULL: empty) with the edit applied. Removing a
- * table that is not there, or adding one that is, is ERR_MANIFEST_DAMAGED.
+ * A new version (one reference) that is `base` (NULL: empty) with the edit applied, removals first.
+ * Removing a table that is not in that level, or adding one that is, is ERR_MANIFEST_DAMAGED.
+ * Levels that the edit does not touch are shared, so the cost is that of the touched ones.
  */
 int version_apply(struct table_store *store, const struct version *base,
                   const struct version_edit *e, struct version **ret);
@@ -125,6 +139,7 @@ struct manifest_state {
     struct version *version; /* one reference */
     uint64_t log_number, flushed_seqno, next_file;
     uint64_t manifest_number;
+    uint64_t torn_len; /* bytes of a torn last record that were cut off; 0 when there was none */
 };
 
 /*
@@ -143,6 +158,7 @@ int manifest_append(struct manifest *m, const struct version_edit *e);
 uint64_t manifest_len(const struct manifest *m);        /* bytes */
 void manifest_close(struct manifest *m);                /* NULL is allowed */
 void manifest_file_name(uint64_t number, char buf[32]); /* "MANIFEST-00000012" */
+/* Record by record; damaged places are named, and reading goes on behind them. */
 int manifest_to_text(struct env *env, const char *name, int (*put)(void *arg, const char *line),
                      void *arg);
 

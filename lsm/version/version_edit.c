@@ -1,0 +1,315 @@
+/*
+ * Edits as structures, bytes and text. Format: lsm/FORMAT.md, "Manifest".
+ *
+ * An edit is a sequence of fields: varint tag, varint length, that many bytes. A reader must
+ * understand every tag below 64, and skips others: so a later program may add facts that an older
+ * one can do without. No count is ever stored; memory grows with the bytes that are really there.
+ */
+#include "lsm/version/version.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "lsm/base/codec.h"
+#include "lsm/base/err.h"
+
+/* On disk: numbers may never change. */
+enum edit_tag {
+    TAG_LOG_NUMBER = 1,
+    TAG_FLUSHED_SEQNO = 2,
+    TAG_NEXT_FILE = 3,
+    TAG_REMOVE = 4,
+    TAG_ADD = 5,
+    TAG_OPTIONAL_FIRST = 64,
+};
+
+enum {
+    ADD_LARGEST_EXCLUSIVE = 1, /* a flag of TAG_ADD */
+};
+
+/* --- Building --- */
+
+static int reserve_one(struct edit_table **tables, size_t count, size_t *cap)
+{
+    size_t new_cap = *cap ? *cap * 2 : 8;
+    struct edit_table *grown;
+
+    if (count < *cap)
+        return 0;
+    if (new_cap > SIZE_MAX / sizeof(*grown))
+        return -ENOMEM;
+    grown = realloc(*tables, new_cap * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    *tables = grown;
+    *cap = new_cap;
+    return 0;
+}
+
+/* Takes over the caller's reference, but only on success. */
+static int add_table_owned(struct version_edit *e, unsigned level, struct table_meta *meta)
+{
+    int err = reserve_one(&e->added, e->added_count, &e->added_cap);
+
+    if (!err)
+        e->added[e->added_count++] =
+            (struct edit_table){.level = level, .meta = meta, .number = meta->number};
+    return err;
+}
+
+int edit_add_table(struct version_edit *e, unsigned level, struct table_meta *meta)
+{
+    int err = add_table_owned(e, level, meta);
+
+    if (!err)
+        table_meta_ref(meta);
+    return err;
+}
+
+int edit_remove_table(struct version_edit *e, unsigned level, uint64_t number)
+{
+    int err = reserve_one(&e->removed, e->removed_count, &e->removed_cap);
+
+    if (!err)
+        e->removed[e->removed_count++] = (struct edit_table){.level = level, .number = number};
+    return err;
+}
+
+void edit_done(struct version_edit *e, struct table_store *store)
+{
+    for (size_t i = 0; i < e->added_count; i++)
+        table_meta_unref(e->added[i].meta, store);
+    free(e->added);
+    free(e->removed);
+    *e = (struct version_edit){0};
+}
+
+/* --- Encoding --- */
+
+static int put_field(struct buf *ret, enum edit_tag tag, struct slice payload)
+{
+    int err = buf_put_varint64(ret, tag);
+
+    return err ? err : buf_put_prefixed(ret, payload);
+}
+
+static int put_numbers(struct buf *ret, const uint64_t *numbers, size_t count)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < count && !err; i++)
+        err = buf_put_varint64(ret, numbers[i]);
+    return err;
+}
+
+/* A field of numbers; scratch is memory to build it in. */
+static int put_number_field(struct buf *ret, struct buf *scratch, enum edit_tag tag,
+                            const uint64_t *numbers, size_t count)
+{
+    int err;
+
+    scratch->len = 0;
+    err = put_numbers(scratch, numbers, count);
+    return err ? err : put_field(ret, tag, buf_slice(scratch));
+}
+
+static int put_added(struct buf *ret, struct buf *scratch, unsigned level,
+                     const struct table_meta *m)
+{
+    const struct sst_stats *s = &m->stats;
+    const uint64_t numbers[] = {
+        level,
+        m->number,
+        m->run,
+        m->largest_exclusive ? ADD_LARGEST_EXCLUSIVE : 0,
+        s->file_len,
+        s->entry_count,
+        s->delete_count,
+        s->patch_count,
+        s->rangedel_count,
+        s->raw_len,
+        s->seqno_min,
+        s->seqno_max,
+    };
+    int err;
+
+    scratch->len = 0;
+    err = put_numbers(scratch, numbers, sizeof(numbers) / sizeof(numbers[0]));
+    if (!err)
+        err = buf_put_prefixed(scratch, m->smallest);
+    if (!err)
+        err = buf_put_prefixed(scratch, m->largest);
+    return err ? err : put_field(ret, TAG_ADD, buf_slice(scratch));
+}
+
+int edit_encode(const struct version_edit *e, struct buf *ret)
+{
+    struct buf scratch = {0};
+    size_t old_len = ret->len;
+    int err = 0;
+
+    if (e->has_log_number)
+        err = put_number_field(ret, &scratch, TAG_LOG_NUMBER, &e->log_number, 1);
+    if (e->has_flushed_seqno && !err)
+        err = put_number_field(ret, &scratch, TAG_FLUSHED_SEQNO, &e->flushed_seqno, 1);
+    if (e->has_next_file && !err)
+        err = put_number_field(ret, &scratch, TAG_NEXT_FILE, &e->next_file, 1);
+    for (size_t i = 0; i < e->removed_count && !err; i++) {
+        const uint64_t numbers[] = {e->removed[i].level, e->removed[i].number};
+
+        err = put_number_field(ret, &scratch, TAG_REMOVE, numbers, 2);
+    }
+    for (size_t i = 0; i < e->added_count && !err; i++)
+        err = put_added(ret, &scratch, e->added[i].level, e->added[i].meta);
+    if (err)
+        ret->len = old_len;
+    buf_free(&scratch);
+    return err;
+}
+
+/* --- Decoding --- */
+
+static int bad(const char *what)
+{
+    return err_raise(ERR_MANIFEST_RECORD, "manifest record: %s", what);
+}
+
+static int decode_scalar(struct slice in, bool *has, uint64_t *value)
+{
+    if (*has)
+        return bad("a number is given twice");
+    if (!take_varint64(&in, value) || in.len)
+        return bad("a number cannot be decoded");
+    *has = true;
+    return 0;
+}
+
+static int decode_removed(struct slice in, struct version_edit *e)
+{
+    uint64_t level, number;
+
+    if (!take_varint64(&in, &level) || !take_varint64(&in, &number) || in.len)
+        return bad("a removed table cannot be decoded");
+    if (level >= LEVEL_COUNT)
+        return bad("a removed table's level does not exist");
+    return edit_remove_table(e, (unsigned)level, number);
+}
+
+static int decode_added(struct slice in, struct version_edit *e, struct table_store *store)
+{
+    struct sst_stats s;
+    uint64_t level, number, run, flags;
+    uint64_t *const numbers[] = {
+        &level,          &number,        &run,
+        &flags,          &s.file_len,    &s.entry_count,
+        &s.delete_count, &s.patch_count, &s.rangedel_count,
+        &s.raw_len,      &s.seqno_min,   &s.seqno_max,
+    };
+    struct slice smallest, largest;
+    struct table_meta *m;
+    int err;
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (!take_varint64(&in, numbers[i]))
+            return bad("an added table's numbers cannot be decoded");
+    }
+    if (!take_prefixed(&in, &smallest) || !take_prefixed(&in, &largest) || in.len)
+        return bad("an added table's keys cannot be decoded");
+    if (level >= LEVEL_COUNT)
+        return bad("an added table's level does not exist");
+    if (flags & ~(uint64_t)ADD_LARGEST_EXCLUSIVE)
+        return bad("an added table has unknown flags");
+    err = table_meta_new(number, run, &s, smallest, largest, flags & ADD_LARGEST_EXCLUSIVE, &m);
+    if (err == -EINVAL)
+        return bad("an added table's key range or statistics are impossible");
+    if (err)
+        return err;
+    err = add_table_owned(e, (unsigned)level, m);
+    if (err)
+        table_meta_unref(m, store);
+    return err;
+}
+
+static int decode_field(uint64_t tag, struct slice in, struct version_edit *e,
+                        struct table_store *store)
+{
+    switch (tag) {
+    case TAG_LOG_NUMBER:
+        return decode_scalar(in, &e->has_log_number, &e->log_number);
+    case TAG_FLUSHED_SEQNO:
+        return decode_scalar(in, &e->has_flushed_seqno, &e->flushed_seqno);
+    case TAG_NEXT_FILE:
+        return decode_scalar(in, &e->has_next_file, &e->next_file);
+    case TAG_REMOVE:
+        return decode_removed(in, e);
+    case TAG_ADD:
+        return decode_added(in, e, store);
+    default:
+        return tag >= TAG_OPTIONAL_FIRST ? 0 : bad("a field of an unknown kind");
+    }
+}
+
+int edit_decode(struct slice in, struct version_edit *ret, struct table_store *store)
+{
+    struct version_edit e = {0};
+    int err = 0;
+
+    while (in.len && !err) {
+        struct slice payload;
+        uint64_t tag;
+
+        if (!take_varint64(&in, &tag) || !take_prefixed(&in, &payload))
+            err = bad("a field is cut short");
+        else
+            err = decode_field(tag, payload, &e, store);
+    }
+    if (err) {
+        edit_done(&e, store);
+        return err;
+    }
+    *ret = e;
+    return 0;
+}
+
+/* --- Text --- */
+
+static int added_to_text(const struct edit_table *t, struct buf *ret)
+{
+    const struct table_meta *m = t->meta;
+    const struct sst_stats *s = &m->stats;
+    int err = buf_printf(ret, "add level %u table %" PRIu64 " run %" PRIu64 " len %" PRIu64,
+                         t->level, m->number, m->run, s->file_len);
+
+    if (!err)
+        err = buf_printf(ret,
+                         " entries %" PRIu64 " deletes %" PRIu64 " patches %" PRIu64
+                         " rangedels %" PRIu64 " raw %" PRIu64 " seqnos %" PRIu64 "..%" PRIu64
+                         " keys [",
+                         s->entry_count, s->delete_count, s->patch_count, s->rangedel_count,
+                         s->raw_len, s->seqno_min, s->seqno_max);
+    if (!err)
+        err = buf_append_escaped(ret, m->smallest);
+    if (!err)
+        err = buf_append(ret, " .. ", 4);
+    if (!err)
+        err = buf_append_escaped(ret, m->largest);
+    return err ? err : buf_printf(ret, m->largest_exclusive ? ")\n" : "]\n");
+}
+
+int edit_to_text(const struct version_edit *e, struct buf *ret)
+{
+    int err = 0;
+
+    if (e->has_log_number)
+        err = buf_printf(ret, "log_number %" PRIu64 "\n", e->log_number);
+    if (e->has_flushed_seqno && !err)
+        err = buf_printf(ret, "flushed_seqno %" PRIu64 "\n", e->flushed_seqno);
+    if (e->has_next_file && !err)
+        err = buf_printf(ret, "next_file %" PRIu64 "\n", e->next_file);
+    for (size_t i = 0; i < e->removed_count && !err; i++)
+        err = buf_printf(ret, "remove level %u table %" PRIu64 "\n", e->removed[i].level,
+                         e->removed[i].number);
+    for (size_t i = 0; i < e->added_count && !err; i++)
+        err = added_to_text(&e->added[i], ret);
+    return err;
+}
