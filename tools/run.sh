@@ -102,7 +102,7 @@ how_to() {
     say ""
     say "The file system in $store is mounted on $dir."
     say "  use      cd $dir"
-    say "  look     $fluxfs stat $store     (unmounted; df $dir while it is mounted)"
+    say "  look     $fluxfs stat $dir"
     say "  unmount  $fluxfs umount $dir"
     say "  check    $fluxfs fsck -n $store     (unmounted)"
     say "  again    sh $root/tools/run.sh $store $dir"

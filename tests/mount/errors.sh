@@ -8,7 +8,10 @@ need_mount
 
 refused "missing.*no such" "$FLUXFS" mount "$STORE" "$S/missing"
 touch "$S/file"
-refused "not a directory" "$FLUXFS" mount "$STORE" "$S/file"
+refused "no.* directory" "$FLUXFS" mount "$STORE" "$S/file"
+mkdir "$S/full"
+touch "$S/full/file"
+refused "not empty" "$FLUXFS" mount "$STORE" "$S/full"
 refused "nonsense" "$FLUXFS" mount "$STORE" "$MNT" -o nonsense
 refused "." "$FLUXFS" mount "$STORE"
 refused "." "$FLUXFS" mount
