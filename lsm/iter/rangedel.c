@@ -6,6 +6,10 @@
  * boundary are merged in, those that have ended fall out when the piece is written down. So a piece
  * costs what it holds, beside the sorting. Neighbours with the same sequence numbers become one
  * fragment again, as do the pieces of a tombstone that had been cut before it went to disk.
+ *
+ * Nested tombstones, as truncating a file step by step leaves them, differ from piece to piece by
+ * their oldest or newest one. Neighbouring fragments therefore share the memory of their sequence
+ * numbers where one list begins or ends the other; else it would grow with the square.
  */
 #include "lsm/iter/rangedel.h"
 
@@ -157,6 +161,35 @@ static int reserve_seqnos(struct sweep *s, size_t more)
     return 0;
 }
 
+/*
+ * The last `count` seqnos, from `first` on, belong to the fragment after `last`. Use last's memory
+ * for them where possible. Returns where they stand.
+ */
+static size_t share_seqnos(struct sweep *s, const struct rangedel_fragment *last, size_t first,
+                           size_t count)
+{
+    uint64_t *seqnos = s->list->seqnos, *fresh = seqnos + first;
+    size_t last_first = s->firsts[last - s->list->fragments], last_count = last->seqno_count;
+    size_t last_end = last_first + last_count;
+
+    if (count <= last_count && memcmp(seqnos + last_first, fresh, count * sizeof(*fresh)) == 0) {
+        s->seqno_count = first;
+        return last_first;
+    }
+    if (count < last_count &&
+        memcmp(seqnos + last_end - count, fresh, count * sizeof(*fresh)) == 0) {
+        s->seqno_count = first;
+        return last_end - count;
+    }
+    if (count > last_count && last_end == first &&
+        memcmp(seqnos + last_first, fresh, last_count * sizeof(*fresh)) == 0) {
+        memmove(fresh, fresh + last_count, (count - last_count) * sizeof(*fresh));
+        s->seqno_count = first + count - last_count;
+        return last_first;
+    }
+    return first;
+}
+
 /* Write down what is active over [start, end). */
 static int emit(struct sweep *s, struct slice start, struct slice end)
 {
@@ -177,10 +210,11 @@ static int emit(struct sweep *s, struct slice start, struct slice end)
     if (count > UINT32_MAX)
         return -ENOMEM;
     last = list->fragment_count ? &list->fragments[list->fragment_count - 1] : NULL;
+    if (last)
+        first = share_seqnos(s, last, first, count);
     if (last && last->seqno_count == count && slice_eq(last->end, start) &&
-        memcmp(list->seqnos + first - count, list->seqnos + first, count * sizeof(uint64_t)) == 0) {
+        s->firsts[list->fragment_count - 1] == first) {
         last->end = end;
-        s->seqno_count = first;
         return 0;
     }
     s->firsts[list->fragment_count] = first;

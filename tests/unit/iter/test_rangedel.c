@@ -144,6 +144,48 @@ static void many_disjoint_and_many_equal_ranges_are_cheap(void **state)
     free(keys);
 }
 
+/* Ends that shrink from behind, grow from the front, or move in from both sides. */
+static void nested_tombstones_share_memory(void **state)
+{
+    enum {
+        COUNT = 3000
+    };
+    static uint8_t keys[2 * COUNT][2];
+    static struct rangedel dels[COUNT];
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * COUNT; i++) {
+        keys[i][0] = (uint8_t)(i >> 8);
+        keys[i][1] = (uint8_t)i;
+    }
+    for (int shape = 0; shape < 4; shape++) {
+        struct rangedel_list *list;
+        const struct rangedel_fragment *first, *last;
+
+        for (unsigned i = 0; i < COUNT; i++) {
+            unsigned start = shape == 0 ? COUNT - i : shape == 3 ? COUNT - 1 - i : 0;
+            unsigned end = shape == 0 ? COUNT + 1 : shape == 2 ? COUNT - i : i + 1;
+
+            if (shape == 3)
+                end = COUNT + i;
+            dels[i] = (struct rangedel){slice_of(keys[start], 2), slice_of(keys[end], 2), i + 1};
+        }
+        assert_int_equal(rangedel_list_new(dels, COUNT, &list), 0);
+        assert_well_formed(list);
+        first = &list->fragments[0];
+        last = &list->fragments[list->fragment_count - 1];
+        if (shape < 2)
+            assert_ptr_equal(first->seqnos, last->seqnos);
+        if (shape == 2)
+            assert_ptr_equal(first->seqnos + first->seqno_count, last->seqnos + 1);
+        for (unsigned i = 0; i < 2 * COUNT; i += 17)
+            for (unsigned snapshot = 0; snapshot <= COUNT + 1; snapshot += 331)
+                assert_int_equal(rangedel_list_covering(list, slice_of(keys[i], 2), snapshot),
+                                 naive(dels, COUNT, slice_of(keys[i], 2), snapshot));
+        rangedel_list_free(list);
+    }
+}
+
 static struct slice random_key(uint8_t *room)
 {
     size_t len = (size_t)rand() % 4;
@@ -194,6 +236,7 @@ int main(void)
         cmocka_unit_test(pieces_of_one_tombstone_join_again),
         cmocka_unit_test(list_keeps_copies_of_the_keys),
         cmocka_unit_test(many_disjoint_and_many_equal_ranges_are_cheap),
+        cmocka_unit_test(nested_tombstones_share_memory),
         cmocka_unit_test(random_tombstones_match_the_naive_model),
     };
 
