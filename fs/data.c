@@ -99,69 +99,53 @@ static int write_blocks(struct fs *fs, struct lsm_batch *b, const struct inode *
     return 0;
 }
 
-/* The batch of a write; the caller holds the inode's lock. */
-static int write_batch(struct fs *fs, struct lsm_batch *b, struct inode *in, uint64_t offset,
-                       const void *data, size_t len)
+/* The batch of a write. */
+static int write_batch(struct op *op, struct inode *in, uint64_t offset, const void *data,
+                       size_t len)
 {
-    uint32_t block_len = fs->super.block_len;
+    uint32_t block_len = op->fs->super.block_len;
     uint64_t added;
-    int err = blocks_new(fs, in, offset / block_len, block_span(offset + len, block_len), &added);
+    int err =
+        blocks_new(op->fs, in, offset / block_len, block_span(offset + len, block_len), &added);
 
     if (!err)
-        err = write_blocks(fs, b, in, offset, data, len);
+        err = write_blocks(op->fs, op->batch, in, offset, data, len);
     if (err)
         return err;
     in->block_count += added;
     if (offset + len > in->size)
         in->size = offset + len;
-    inode_now(&in->mtime);
-    in->ctime = in->mtime;
-    return inode_put(b, in);
+    in->mtime = in->ctime = op->now;
+    return inode_put(op->batch, in);
 }
 
 /* With ret_end the write goes to the end of the file, and *ret_end gets where that was. */
-static int write_locked(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len,
+static int write_locked(struct op *op, uint64_t ino, uint64_t offset, const void *data, size_t len,
                         uint64_t *ret_end)
 {
-    struct lsm_batch *b;
     struct inode in;
-    int err = file_inode_get(fs, ino, &in);
+    int err = file_inode_get(op->fs, ino, &in);
 
     if (err)
         return err;
     if (ret_end)
-        offset = in.size;
-    if (len) {
-        err = file_range_check(offset, len);
-        if (!err)
-            err = lsm_batch_new(&b);
-        if (err)
-            return err;
-        err = write_batch(fs, b, &in, offset, data, len);
-        if (err)
-            lsm_batch_free(b);
-        else
-            err = fs_commit(fs, b, false);
-    }
-    if (!err && ret_end)
-        *ret_end = offset;
-    return err;
+        *ret_end = offset = in.size;
+    if (len == 0)
+        return 0;
+    err = file_range_check(offset, len);
+    return err ? err : write_batch(op, &in, offset, data, len);
 }
 
 static int write_any(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len,
                      uint64_t *ret_end)
 {
-    struct inode_locks locks;
+    struct op op;
     int err;
 
     if (len > WRITE_LEN_MAX)
         return -EINVAL;
-    err = inode_locks_take(fs->locks, &ino, 1, &locks);
-    if (err)
-        return err;
-    err = write_locked(fs, ino, offset, data, len, ret_end);
-    inode_locks_drop(fs->locks, &locks);
-    return err;
+    err = op_begin(&op, fs, &ino, 1);
+    return err ? err : op_end(&op, write_locked(&op, ino, offset, data, len, ret_end));
 }
 
 int fs_write(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len)

@@ -9,7 +9,7 @@
 #ifndef FS_DATA_H
 #define FS_DATA_H
 
-#include "fs/impl.h"
+#include "fs/op.h"
 
 enum {
     WRITE_LEN_MAX = 16 << 20,     /* bytes in one fs_write */

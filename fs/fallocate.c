@@ -81,46 +81,28 @@ static int room_check(struct fs *fs, const struct inode *in, uint64_t offset, ui
     return need > room ? -ENOSPC : 0;
 }
 
-static int fallocate_batch(struct fs *fs, struct lsm_batch *b, struct inode *in, int mode,
-                           uint64_t offset, uint64_t end)
+static int fallocate_locked(struct op *op, uint64_t ino, int mode, uint64_t offset, uint64_t end)
 {
-    bool zeroes = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
-    struct timespec now;
-    int err;
-
-    inode_now(&now);
-    if (zeroes) {
-        err = zero_range(fs, b, in, offset, end);
-        in->mtime = now;
-    } else {
-        err = room_check(fs, in, offset, end);
-    }
-    if (err)
-        return err;
-    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > in->size) {
-        in->size = end;
-        in->mtime = now;
-    }
-    in->ctime = now;
-    return inode_put(b, in);
-}
-
-static int fallocate_locked(struct fs *fs, uint64_t ino, int mode, uint64_t offset, uint64_t end)
-{
-    struct lsm_batch *b;
     struct inode in;
-    int err = file_inode_get(fs, ino, &in);
+    int err = file_inode_get(op->fs, ino, &in);
 
-    if (!err)
-        err = lsm_batch_new(&b);
     if (err)
         return err;
-    err = fallocate_batch(fs, b, &in, mode, offset, end);
-    if (err) {
-        lsm_batch_free(b);
-        return err;
+    if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
+        err = zero_range(op->fs, op->batch, &in, offset, end);
+        in.mtime = op->now;
+    } else {
+        err = room_check(op->fs, &in, offset, end);
     }
-    return fs_commit(fs, b, mode & FALLOC_FL_PUNCH_HOLE);
+    if (err)
+        return err;
+    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > in.size) {
+        in.size = end;
+        in.mtime = op->now;
+    }
+    in.ctime = op->now;
+    op->urgent = mode & FALLOC_FL_PUNCH_HOLE;
+    return inode_put(op->batch, &in);
 }
 
 static bool mode_known(int mode)
@@ -139,7 +121,7 @@ static bool mode_known(int mode)
 
 int fs_fallocate(struct fs *fs, uint64_t ino, int mode, uint64_t offset, uint64_t len)
 {
-    struct inode_locks locks;
+    struct op op;
     int err;
 
     if (!mode_known(mode))
@@ -148,10 +130,6 @@ int fs_fallocate(struct fs *fs, uint64_t ino, int mode, uint64_t offset, uint64_
         return -EINVAL;
     err = file_range_check(offset, len);
     if (!err)
-        err = inode_locks_take(fs->locks, &ino, 1, &locks);
-    if (err)
-        return err;
-    err = fallocate_locked(fs, ino, mode, offset, offset + len);
-    inode_locks_drop(fs->locks, &locks);
-    return err;
+        err = op_begin(&op, fs, &ino, 1);
+    return err ? err : op_end(&op, fallocate_locked(&op, ino, mode, offset, offset + len));
 }

@@ -38,10 +38,14 @@ struct mount_entry {
 
 char *path_absolute(const char *path)
 {
-    char *copy = strdup(path), *slash, *parent = NULL, *ret = NULL;
+    char *copy, *slash, *parent = NULL, *ret = realpath(path, NULL);
     const char *base;
-    size_t len = copy ? strlen(copy) : 0;
+    size_t len;
 
+    if (ret || (errno != ENOENT && errno != ENOTCONN))
+        return ret;
+    copy = strdup(path);
+    len = copy ? strlen(copy) : 0;
     while (len > 1 && copy[len - 1] == '/')
         copy[--len] = 0;
     if (!copy || len == 0) {

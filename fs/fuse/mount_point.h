@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /*
- * The absolute path of `path`, whose last part need not exist and is not followed or touched.
- * Owned. NULL with errno set.
+ * The absolute path of `path`, free of symlinks. Its last part need not exist, or may be a mount
+ * whose daemon is dead. Owned. NULL with errno set.
  */
 char *path_absolute(const char *path);
 /* Whether `path` is `dir` or lies below it; both absolute. */
