@@ -1,0 +1,201 @@
+/*
+ * Several threads on one store. Each batch writes the same number under a group of keys; whoever
+ * reads the group in one multi-get, or through an iterator, must find one number in all of them:
+ * batches are atomic, and a read is of one moment, whatever flushes and compactions run meanwhile.
+ *
+ * TEST_SECONDS makes it longer.
+ */
+#include "lib/cmocka_all.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/rng.h"
+#include "lib/scratch.h"
+#include "lsm/base/check.h"
+#include "lsm/base/codec.h"
+#include "lsm/lsm.h"
+
+enum {
+    GROUP_COUNT = 50,
+    GROUP_LEN = 8,
+    VALUE_LEN = 700,
+    WRITER_COUNT = 2,
+    READER_COUNT = 2
+};
+
+struct shared {
+    struct lsm_db *db;
+    atomic_bool stop;
+    atomic_uint_fast64_t acknowledged[GROUP_COUNT]; /* the last number whose write returned */
+    atomic_uint_fast64_t reads, writes;
+};
+
+struct thread {
+    pthread_t id;
+    struct shared *shared;
+    unsigned number;
+};
+
+static size_t make_key(char buf[32], unsigned group, unsigned i)
+{
+    return (size_t)snprintf(buf, 32, "g%02u/%u", group, i);
+}
+
+/* Writer w owns the groups that leave remainder w, so that numbers of a group only grow. */
+static void *writer_main(void *arg)
+{
+    struct thread *t = arg;
+    struct rng rng = {t->number + 1};
+    uint8_t value[VALUE_LEN] = {0};
+    uint64_t number = 0;
+
+    while (!atomic_load(&t->shared->stop)) {
+        unsigned group =
+            (unsigned)rng_below(&rng, GROUP_COUNT / WRITER_COUNT) * WRITER_COUNT + t->number;
+        struct lsm_batch *b;
+
+        CHECK(lsm_batch_new(&b) == 0);
+        put_le64(value, ++number);
+        for (unsigned i = 0; i < GROUP_LEN; i++) {
+            char key[32];
+            size_t len = make_key(key, group, i);
+
+            if (i % 2)
+                CHECK(lsm_batch_patch(b, key, len, 0, value, 8) == 0);
+            else
+                CHECK(lsm_batch_put(b, key, len, value, VALUE_LEN) == 0);
+        }
+        CHECK(lsm_write(t->shared->db, b, number % 64 ? 0 : LSM_WRITE_SYNC) == 0);
+        atomic_store(&t->shared->acknowledged[group], number);
+        atomic_fetch_add(&t->shared->writes, 1);
+        lsm_batch_free(b);
+    }
+    return NULL;
+}
+
+static void read_group(struct shared *s, unsigned group)
+{
+    uint64_t floor = atomic_load(&s->acknowledged[group]), first = 0;
+    char names[GROUP_LEN][32];
+    struct lsm_key keys[GROUP_LEN];
+    struct lsm_value values[GROUP_LEN];
+    int errs[GROUP_LEN];
+
+    for (unsigned i = 0; i < GROUP_LEN; i++)
+        keys[i] = (struct lsm_key){names[i], make_key(names[i], group, i)};
+    CHECK(lsm_multi_get(s->db, NULL, keys, GROUP_LEN, values, errs) == 0);
+    for (unsigned i = 0; i < GROUP_LEN; i++) {
+        uint64_t number = errs[i] ? 0 : get_le64(values[i].data);
+
+        if (i == 0)
+            first = number;
+        CHECK(number == first);
+        CHECK(number >= floor);
+        lsm_value_done(&values[i]);
+    }
+}
+
+static void scan_group(struct shared *s, unsigned group, bool backwards)
+{
+    char lower[32], upper[32];
+    size_t lower_len = make_key(lower, group, 0), upper_len = make_key(upper, group, 9), len;
+    uint64_t first = 0, floor = atomic_load(&s->acknowledged[group]);
+    struct lsm_iter *it;
+    unsigned count = 0;
+    int at;
+
+    CHECK(lsm_iter_new(s->db, NULL, lower, lower_len, upper, upper_len, &it) == 0);
+    for (at = backwards ? lsm_iter_last(it) : lsm_iter_first(it); at > 0;
+         at = backwards ? lsm_iter_prev(it) : lsm_iter_next(it)) {
+        uint64_t number = get_le64(lsm_iter_value(it, &len));
+
+        if (count++ == 0)
+            first = number;
+        CHECK(number == first && number >= floor);
+    }
+    CHECK(at == 0);
+    CHECK(count == 0 || count == GROUP_LEN);
+    CHECK(count || floor == 0);
+    lsm_iter_free(it);
+}
+
+static void *reader_main(void *arg)
+{
+    struct thread *t = arg;
+    struct rng rng = {t->number + 100};
+
+    while (!atomic_load(&t->shared->stop)) {
+        unsigned group = (unsigned)rng_below(&rng, GROUP_COUNT);
+
+        if (rng_below(&rng, 4))
+            read_group(t->shared, group);
+        else
+            scan_group(t->shared, group, rng_below(&rng, 2));
+        atomic_fetch_add(&t->shared->reads, 1);
+    }
+    return NULL;
+}
+
+static void run_threads(struct shared *s, unsigned seconds)
+{
+    struct thread threads[WRITER_COUNT + READER_COUNT];
+    struct timespec nap = {seconds, 0};
+
+    for (unsigned i = 0; i < WRITER_COUNT + READER_COUNT; i++) {
+        bool writes = i < WRITER_COUNT;
+
+        threads[i] = (struct thread){.shared = s, .number = writes ? i : i - WRITER_COUNT};
+        CHECK(pthread_create(&threads[i].id, NULL, writes ? writer_main : reader_main,
+                             &threads[i]) == 0);
+    }
+    /* The length of the run, not a wait for something to happen. */
+    nanosleep(&nap, NULL);
+    atomic_store(&s->stop, true);
+    for (unsigned i = 0; i < WRITER_COUNT + READER_COUNT; i++)
+        CHECK(pthread_join(threads[i].id, NULL) == 0);
+}
+
+static void batches_are_atomic_for_concurrent_readers(void **state)
+{
+    const char *seconds = getenv("TEST_SECONDS");
+    struct shared *s = calloc(1, sizeof(*s));
+    struct lsm_options o;
+    char *dir = scratch_new();
+
+    (void)state;
+    assert_non_null(s);
+    lsm_options_default(&o);
+    o.create = true;
+    o.memtable_len = 256 << 10;
+    o.table_len = 128 << 10;
+    o.level_base_len = 256 << 10;
+    o.cache_len = 1 << 20;
+    o.compaction_threads = 2;
+    assert_int_equal(lsm_open(dir, &o, &s->db), 0);
+    run_threads(s, seconds ? (unsigned)strtoul(seconds, NULL, 0) : 5);
+    assert_true(s->writes > 0 && s->reads > 0);
+    assert_int_equal(lsm_verify(s->db, NULL, NULL, NULL), 0);
+    assert_int_equal(lsm_close(s->db), 0);
+    assert_int_equal(lsm_open(dir, &o, &s->db), 0);
+    for (unsigned group = 0; group < GROUP_COUNT; group++) {
+        read_group(s, group);
+        scan_group(s, group, true);
+    }
+    assert_int_equal(lsm_close(s->db), 0);
+    scratch_free(dir);
+    free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_are_atomic_for_concurrent_readers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
