@@ -47,7 +47,10 @@ int background_fork(int *ret_status, int *ret_report)
         return err;
     }
     if (child == 0) {
-        close(fds[0]);
+        /* A pipe of the caller's that the daemon kept open would keep its reader waiting. */
+        if (fds[1] > 3)
+            close_range(3, (unsigned)fds[1] - 1, 0);
+        close_range((unsigned)fds[1] + 1, ~0U, 0);
         *ret_report = fds[1];
         return 0;
     }

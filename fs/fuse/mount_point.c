@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,22 +183,33 @@ int mount_point_detach(const char *dir, bool lazy)
 /* Detach what a dead daemon has left. */
 static int detach_stale(const char *dir)
 {
-    struct mount_entry e;
-    int err;
+    int err = mount_point_detach(dir, true);
 
-    if (!mount_find(dir, &e) || strcmp(e.type, FS_TYPE) != 0) {
-        mount_log(LSM_LOG_ERROR,
-                  "%s: its file system no longer answers, and is not FluxFS; unmount it first",
-                  dir);
-        return -1;
-    }
-    err = mount_point_detach(dir, true);
     if (err) {
         mount_log(LSM_LOG_ERROR, "%s: cannot unmount what a dead daemon left there: %s", dir,
                   strerror(-err));
         return -1;
     }
     mount_log(LSM_LOG_WARN, "%s: unmounted what a dead daemon left there", dir);
+    return 0;
+}
+
+/* Refuse a living mount of ours, detach dead ones. */
+static int clear_mounts(const char *dir)
+{
+    struct mount_entry e;
+    struct statvfs st;
+
+    /* Each round takes one dead mount off a stack of them. */
+    while (mount_find(dir, &e) && strcmp(e.type, FS_TYPE) == 0) {
+        /* The kernel may know the attributes of the directory still, but not these numbers. */
+        if (statvfs(dir, &st) == 0 || errno != ENOTCONN) {
+            mount_log(LSM_LOG_ERROR, "%s: a FluxFS store is mounted there already", dir);
+            return -1;
+        }
+        if (detach_stale(dir) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -223,24 +235,16 @@ static int check_empty(const char *dir)
 
 int mount_point_prepare(const char *dir, bool nonempty)
 {
-    struct mount_entry e;
     struct stat st;
 
-    /* Each round takes one stale mount off a stack of them. */
-    while (stat(dir, &st) < 0) {
-        if (errno != ENOTCONN) {
-            mount_log(LSM_LOG_ERROR, "cannot mount on %s: %s", dir, strerror(errno));
-            return -1;
-        }
-        if (detach_stale(dir) < 0)
-            return -1;
+    if (clear_mounts(dir) < 0)
+        return -1;
+    if (stat(dir, &st) < 0) {
+        mount_log(LSM_LOG_ERROR, "cannot mount on %s: %s", dir, strerror(errno));
+        return -1;
     }
     if (!S_ISDIR(st.st_mode)) {
         mount_log(LSM_LOG_ERROR, "cannot mount on %s: it is no directory", dir);
-        return -1;
-    }
-    if (mount_find(dir, &e) && strcmp(e.type, FS_TYPE) == 0) {
-        mount_log(LSM_LOG_ERROR, "%s: a FluxFS store is mounted there already", dir);
         return -1;
     }
     return nonempty ? 0 : check_empty(dir);

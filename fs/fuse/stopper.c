@@ -4,7 +4,7 @@
  * libfuse's own handlers end the loop at once and close the connection; pages that programs have
  * changed through shared memory maps would be lost then. Instead a thread waits for the signals,
  * has the kernel write its dirty pages while the workers still serve, and unmounts; that ends the
- * loop. When the mount is in use it is detached and the loop is ended: what is open fails from then
+ * loop. When the mount is in use the loop is ended and it is detached: what is open fails from then
  * on, but nothing that was written is lost.
  */
 #include "fs/fuse/stopper.h"
@@ -89,9 +89,11 @@ static void unmount(struct stopper *s)
     err = mount_point_detach(s->dir, false);
     if (!err)
         return;
-    mount_log(LSM_LOG_WARN, "%s: in use (%s); detached", s->dir, strerror(-err));
-    mount_point_detach(s->dir, true);
-    /* The kick may come before the loop waits, so it is repeated. */
+    mount_log(LSM_LOG_WARN, "%s: in use (%s); it is detached", s->dir, strerror(-err));
+    /*
+     * fuse_session_unmount detaches it when the loop has ended. The kick may come before the loop
+     * waits, so it is repeated.
+     */
     do {
         fuse_session_exit(s->se);
         pthread_kill(s->loop, SIGUSR1);
