@@ -66,8 +66,7 @@ struct check {
     struct check_array dirs;    /* struct check_dir, by ino */
     struct check_array groups;  /* struct check_group, by group */
     bool names_known;
-    bool names_lost;  /* some names could not be read: missing ones prove nothing */
-    bool inodes_lost; /* the same for inodes */
+    bool names_lost; /* some names could not be read: missing ones prove nothing */
     struct buf path, text;
 };
 

@@ -224,7 +224,11 @@ static int check_directory(struct check *c, const struct check_item *item)
                                   item->entry_count);
     if (!err)
         err = check_parent_field(c, item);
-    if (!err && in->size != item->sum.entry_count && !c->names_lost)
+    if (!err && in->size > item->sum.entry_count && c->names_lost)
+        err = check_inode_problem(
+            c, CHECK_UNREADABLE, item->ino, "%llu of its %llu entries cannot be read: damaged",
+            (unsigned long long)(in->size - item->sum.entry_count), (unsigned long long)in->size);
+    else if (!err && in->size != item->sum.entry_count)
         err = check_inode_problem(
             c, CHECK_DIR_SIZE, item->ino, "the directory counts %llu entries, but it has %llu",
             (unsigned long long)in->size, (unsigned long long)item->sum.entry_count);

@@ -174,7 +174,7 @@ static int join_all(struct join *j)
         err = join_one(j, ino);
         check_progress(j->check, CHECK_PHASE_INODES, ino);
     }
-    if (!err && !root_seen && !check_stream_unsure(&j->inodes, FS_ROOT_INO))
+    if (!err && !root_seen && !j->inodes.hole_count)
         err = check_problem(j->check, CHECK_ROOT, "there is no root directory");
     return err;
 }
@@ -192,7 +192,6 @@ int check_inodes(struct check *c)
         err = check_stream_open(c, KEY_ORPHAN, &j.orphans);
     if (!err)
         err = join_all(&j);
-    c->inodes_lost = j.inodes.hole_count > 0;
     check_stream_done(&j.inodes);
     check_stream_done(&j.blocks);
     check_stream_done(&j.xattrs);

@@ -50,27 +50,41 @@ static uint64_t parent_of(struct check *c, uint64_t ino)
     return parent;
 }
 
-/* The name of ino in directory parent, copied to name; its length, 0 when there is none. */
+/* The name of the entry that the iterator stands on when it names ino; its length, or 0. */
+static size_t take_name(const struct lsm_iter *it, uint64_t ino, uint8_t name[256])
+{
+    size_t key_len, value_len, len;
+    const uint8_t *key = lsm_iter_key(it, &key_len);
+    const uint8_t *value = lsm_iter_value(it, &value_len);
+
+    if (value_len != DIRENT_VALUE_LEN || get_le64(value) != ino || key_len <= KEY_DIRENT_HEAD_LEN ||
+        key_len > KEY_DIRENT_HEAD_LEN + 255)
+        return 0;
+    len = key_len - KEY_DIRENT_HEAD_LEN;
+    memcpy(name, key + KEY_DIRENT_HEAD_LEN, len);
+    return len;
+}
+
+/*
+ * The name of ino in directory parent, copied to name; its length, 0 when there is none. Where the
+ * directory is damaged, it is looked for from both ends.
+ */
 static size_t name_in(struct check *c, uint64_t parent, uint64_t ino, uint8_t name[256])
 {
     struct lsm_iter *it;
     struct key lower, upper;
     size_t found = 0;
+    int rc;
 
     key_ino(&lower, KEY_DIRENT, parent);
     key_ino(&upper, KEY_DIRENT, parent + 1);
     if (lsm_iter_new(c->db, NULL, lower.data, lower.len, upper.data, upper.len, &it))
         return 0;
-    for (int rc = lsm_iter_first(it); rc == 1 && !found; rc = lsm_iter_next(it)) {
-        size_t key_len, value_len;
-        const uint8_t *key = lsm_iter_key(it, &key_len);
-        const uint8_t *value = lsm_iter_value(it, &value_len);
-
-        if (value_len != DIRENT_VALUE_LEN || get_le64(value) != ino ||
-            key_len <= KEY_DIRENT_HEAD_LEN || key_len > KEY_DIRENT_HEAD_LEN + 255)
-            continue;
-        found = key_len - KEY_DIRENT_HEAD_LEN;
-        memcpy(name, key + KEY_DIRENT_HEAD_LEN, found);
+    for (rc = lsm_iter_first(it); rc == 1 && !found; rc = lsm_iter_next(it))
+        found = take_name(it, ino, name);
+    if (lsm_is_damage(rc) && !found) {
+        for (rc = lsm_iter_last(it); rc == 1 && !found; rc = lsm_iter_prev(it))
+            found = take_name(it, ino, name);
     }
     lsm_iter_free(it);
     return found;

@@ -33,18 +33,52 @@ static int seek(struct check_stream *s, uint64_t ino, uint64_t second)
     return lsm_iter_seek(s->it, k.data, k.len);
 }
 
-/* Seek behind (ino, second); the answer is that of the first seek that works, or the last one. */
-static int seek_behind(struct check_stream *s, uint64_t ino, uint64_t second)
+/*
+ * Within inode ino: the nearest place behind `second` that can be read, by doubling steps, then by
+ * halving the last one. The answer is that of the last seek.
+ */
+static int seek_within(struct check_stream *s, uint64_t ino, uint64_t second)
 {
-    int rc = -EIO;
+    uint64_t bad = second, good = 0;
+    int rc = -ERR_SST_BLOCK_CHECKSUM;
 
-    for (unsigned i = 0; i < 63 && UINT64_MAX - second >= UINT64_C(1) << i; i++) {
+    for (unsigned i = 0; i < 63 && UINT64_MAX - second >= UINT64_C(1) << i && !good; i++) {
         rc = seek(s, ino, second + (UINT64_C(1) << i));
         if (!lsm_is_damage(rc))
-            return rc;
+            good = second + (UINT64_C(1) << i);
+        else
+            bad = second + (UINT64_C(1) << i);
     }
+    if (!good || rc < 0)
+        return rc;
+    while (good - bad > 1) {
+        uint64_t mid = bad + (good - bad) / 2;
+
+        rc = seek(s, ino, mid);
+        if (rc < 0 && !lsm_is_damage(rc))
+            return rc;
+        if (rc < 0)
+            bad = mid;
+        else
+            good = mid;
+    }
+    return seek(s, ino, good);
+}
+
+/* Seek behind (ino, second), in this inode or in a later one. */
+static int seek_behind(struct check_stream *s, uint64_t ino, uint64_t second)
+{
+    bool has_second = s->tag == KEY_BLOCK || s->tag == KEY_DIRENT;
+    int rc = has_second ? seek_within(s, ino, second) : -ERR_SST_BLOCK_CHECKSUM;
+
+    if (!lsm_is_damage(rc))
+        return rc;
     for (unsigned i = 0; i < 52; i++) {
-        rc = seek(s, ino + (UINT64_C(1) << i), 0);
+        uint64_t next = ino + (UINT64_C(1) << i);
+
+        rc = seek(s, next, 0);
+        if (lsm_is_damage(rc) && has_second)
+            rc = seek_within(s, next, 0);
         if (!lsm_is_damage(rc))
             return rc;
     }

@@ -96,6 +96,8 @@ static void on_problem(void *arg, const struct check_problem *problem)
     if (problem->path) {
         cli_put_name(stdout, problem->path);
         fputs(": ", stdout);
+    } else if (problem->ino) {
+        printf("inode %llu: ", (unsigned long long)problem->ino);
     }
     printf("%s\n", problem->text);
 }

@@ -3,7 +3,7 @@
  * (mkfs.fluxfs, fsck.fluxfs, mount.fluxfs, mount.fuse.fluxfs).
  */
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "lsm/lsm.h"
@@ -53,16 +53,22 @@ static const struct command *find_alias(const char *name)
     return NULL;
 }
 
-/* Output that did not arrive is a failure, whatever the command thinks. */
+/*
+ * Output that did not arrive is a failure, whatever the command thinks. Whoever closed stdout
+ * before did not want any, which is fine as long as there was none.
+ */
 static int finish(int status)
 {
-    int output_error = ferror(stdout) ? EIO : 0;
+    bool failed = ferror(stdout) != 0, pending = __fpending(stdout) != 0;
+    int err = EIO;
 
-    if (fflush(stdout) || fclose(stdout))
-        output_error = errno ? errno : EIO;
-    if (!output_error)
+    if (fclose(stdout)) {
+        err = errno;
+        failed |= pending || err != EBADF;
+    }
+    if (!failed)
         return status;
-    fprintf(stderr, "%s: the output could not be written: %s\n", cli_name, strerror(output_error));
+    fprintf(stderr, "%s: the output could not be written: %s\n", cli_name, strerror(err));
     return cli_command ? cli_command->status_output : STATUS_FAILED;
 }
 
