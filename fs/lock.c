@@ -4,8 +4,8 @@
  * A lock is a mutex with a count of those who hold or wait for it. The table finds it by number: 64
  * shards, each a chain under a mutex of its own. A lock is in the table only while its count is not
  * zero, so a chain is never longer than the number of threads, and mostly empty; that is why it is
- * a list rather than a hash table. Each shard keeps one unused lock, so that an operation seldom
- * allocates.
+ * a list rather than a hash table. Each shard keeps the memory of one, so that an operation seldom
+ * allocates; the mutex in it is made anew, as it stands in another order for another number.
  *
  * Order: locks of one operation in ascending order of number; a shard's mutex is never held while
  * waiting for a lock.
@@ -33,7 +33,7 @@ struct inode_lock {
 struct shard {
     _Alignas(64) struct mutex mu; /* order: leaf */
     struct inode_lock *chain;     /* [mu] */
-    struct inode_lock *spare;     /* [mu] NULL or an unused one */
+    struct inode_lock *spare;     /* [mu] NULL or memory for one */
 };
 
 struct lock_table {
@@ -59,21 +59,13 @@ int lock_table_new(struct lock_table **ret)
     return 0;
 }
 
-static void lock_free(struct inode_lock *l)
-{
-    if (!l)
-        return;
-    mutex_done(&l->mu);
-    free(l);
-}
-
 void lock_table_free(struct lock_table *t)
 {
     if (!t)
         return;
     for (int i = 0; i < SHARD_COUNT; i++) {
         CHECK(!t->shards[i].chain);
-        lock_free(t->shards[i].spare);
+        free(t->shards[i].spare);
         mutex_done(&t->shards[i].mu);
     }
     free(t);
@@ -83,11 +75,10 @@ static struct inode_lock *lock_new(struct shard *s) REQUIRES(s->mu)
 {
     struct inode_lock *l = s->spare;
 
-    if (l) {
+    if (l)
         s->spare = NULL;
-        return l;
-    }
-    l = malloc(sizeof(*l));
+    else
+        l = malloc(sizeof(*l));
     if (l)
         mutex_init(&l->mu);
     return l;
@@ -129,13 +120,14 @@ static void lock_unref(struct lock_table *t, struct inode_lock *l)
         for (at = &s->chain; *at != l; at = &(*at)->next)
             ;
         *at = l->next;
+        mutex_done(&l->mu);
         if (!s->spare) {
             s->spare = l;
             l = NULL;
         }
     }
     mutex_unlock(&s->mu);
-    lock_free(l);
+    free(l);
 }
 
 /* Insert into the sorted numbers unless it is zero or there; returns the new count. */

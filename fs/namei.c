@@ -89,10 +89,10 @@ int fs_resolve(struct fs *fs, const char *path, struct fs_attr *ret)
         name[len] = 0;
         path += len;
         err = fs_lookup(fs, at.ino, name, &at);
+        /* A slash asks for a directory, also at the end. */
+        if (err >= 0 && *path == '/' && !S_ISDIR(at.mode))
+            err = -ENOTDIR;
     }
-    /* A slash at the end asks for a directory. */
-    if (err >= 0 && path[0] == 0 && path[-1] == '/' && !S_ISDIR(at.mode))
-        err = -ENOTDIR;
     if (err < 0)
         return err;
     *ret = at;

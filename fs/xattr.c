@@ -68,7 +68,7 @@ static int xattr_exists(struct fs *fs, const struct inode *in, const char *name)
     return 1;
 }
 
-/* The name that the iterator stands on, into buf as far as there is room; grows *len. */
+/* The name that the iterator stands on, into buf behind *len (buf_len 0: count only). */
 static int name_collect(struct fs *fs, uint64_t ino, const struct lsm_iter *it, char *buf,
                         size_t buf_len, size_t *len)
 {
@@ -80,11 +80,11 @@ static int name_collect(struct fs *fs, uint64_t ino, const struct lsm_iter *it, 
         return fs_report(fs, err_raise(ERR_XATTR_RECORD,
                                        "inode %" PRIu64 ": an attribute has a damaged name", ino));
     name_len = key_len - KEY_INODE_LEN;
-    if (buf_len - *len > name_len) {
+    if (buf_len) {
+        if (buf_len - *len <= name_len)
+            return -ERANGE;
         memcpy(buf + *len, key + KEY_INODE_LEN, name_len);
         buf[*len + name_len] = 0;
-    } else if (buf_len) {
-        return -ERANGE;
     }
     *len += name_len + 1;
     return *len > XATTR_LIST_LEN_MAX ? -E2BIG : 0;
