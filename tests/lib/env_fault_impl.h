@@ -1,0 +1,56 @@
+/*
+ * What the two files of the fault-injecting environment share.
+ */
+#ifndef TESTS_LIB_ENV_FAULT_IMPL_H
+#define TESTS_LIB_ENV_FAULT_IMPL_H
+
+#include "lib/env_fault.h"
+#include "lsm/base/mutex.h"
+
+enum {
+    FAULT_KIND_COUNT = 12
+};
+
+/* A file that is or was there. All fields are guarded by env_fault.mu. */
+struct fault_file {
+    struct fault_file *next;
+    char *name;
+    uint64_t len, synced_len, reserved;
+    bool name_synced;
+    bool removed;        /* its name is gone, or belongs to a newer file */
+    bool removal_synced; /* and cannot come back */
+    struct buf contents; /* of a removed file that may come back */
+};
+
+struct env_fault {
+    struct env env;
+    struct env *base;
+
+    struct mutex mu;
+    struct fault_file *files;         /* [mu] freed by a crash and at the end */
+    unsigned writer_count;            /* [mu] */
+    uint64_t calls[FAULT_KIND_COUNT]; /* [mu] */
+    unsigned fail_kinds;              /* [mu] */
+    uint64_t fail_in;                 /* [mu] calls until the failure; 0: it has happened */
+    int fail_code;                    /* [mu] */
+    bool fail_forever;                /* [mu] */
+    bool happened;                    /* [mu] */
+    bool remember_removed;            /* [mu] */
+    uint64_t limit;                   /* [mu] */
+    uint64_t used;                    /* [mu] */
+};
+
+extern const struct env_ops env_fault_ops;
+
+static inline struct env_fault *env_fault_of(struct env *env)
+{
+    return (struct env_fault *)env;
+}
+
+struct fault_file *fault_file_new_locked(struct env_fault *f, const char *name) REQUIRES(f->mu);
+struct fault_file *fault_file_find_locked(struct env_fault *f, const char *name) REQUIRES(f->mu);
+/* Account for the file's new extent: -ENOSPC and no change when the disk is full. */
+int fault_file_resize_locked(struct env_fault *f, struct fault_file *file, uint64_t len,
+                             uint64_t reserved) REQUIRES(f->mu);
+
+#endif

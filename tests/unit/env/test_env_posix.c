@@ -1,0 +1,487 @@
+/*
+ * The environment on a directory of the host: files, the lock, and what it says when it fails.
+ */
+#include "lib/cmocka_all.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/scratch.h"
+#include "lsm/base/err.h"
+#include "lsm/env/env.h"
+
+static char *dir;
+static struct env *env;
+
+static int set_up(void **state)
+{
+    (void)state;
+    dir = scratch_new();
+    return env_posix_open(dir, 0, &env);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    env_close(env);
+    env = NULL;
+    scratch_free(dir);
+    return 0;
+}
+
+static uint64_t size_of(const char *name)
+{
+    struct stat st;
+
+    assert_int_equal(stat(scratch_path(dir, name), &st), 0);
+    return (uint64_t)st.st_size;
+}
+
+static uint64_t allocated(const char *name)
+{
+    struct stat st;
+
+    assert_int_equal(stat(scratch_path(dir, name), &st), 0);
+    return (uint64_t)st.st_blocks * 512;
+}
+
+static int append_str(struct env_writer *w, const char *s)
+{
+    struct slice part = slice_str(s);
+
+    return env_writer_append(w, &part, 1);
+}
+
+static void assert_contents(const char *name, const char *want)
+{
+    struct buf b = {0};
+
+    assert_int_equal(env_read_small(env, name, 1 << 20, &b), 0);
+    assert_true(slice_eq(buf_slice(&b), slice_str(want)));
+    buf_free(&b);
+}
+
+static void appended_parts_follow_each_other(void **state)
+{
+    struct slice parts[] = {slice_str("one"), slice_of(NULL, 0), slice_str(" two"), slice_str("")};
+    struct env_writer *w;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(env_writer_append(w, parts, 4), 0);
+    assert_int_equal(w->len, 7);
+    assert_int_equal(env_writer_append(w, parts, 0), 0);
+    assert_int_equal(append_str(w, " three"), 0);
+    assert_int_equal(env_writer_sync(w), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_int_equal(env_sync_dir(env), 0);
+    assert_contents("f", "one two three");
+    assert_int_equal(stat(scratch_path(dir, "f"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void an_append_of_very_many_parts_is_whole(void **state)
+{
+    enum {
+        COUNT = 5000
+    };
+    struct slice *parts = calloc(COUNT, sizeof(*parts));
+    struct env_writer *w;
+    struct buf b = {0};
+
+    (void)state;
+    assert_non_null(parts);
+    for (unsigned i = 0; i < COUNT; i++)
+        parts[i] = slice_of("abcdefg", i % 8);
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(env_writer_append(w, parts, COUNT), 0);
+    assert_int_equal(w->len, COUNT / 8 * 28);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_int_equal(env_read_small(env, "f", 1 << 20, &b), 0);
+    for (size_t i = 0, at = 0; i < COUNT; at += i++ % 8)
+        assert_int_equal(memcmp(b.data + at, "abcdefg", i % 8), 0);
+    buf_free(&b);
+    free(parts);
+}
+
+static void creating_empties_what_was_there(void **state)
+{
+    struct env_writer *w;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(env_writer_create(env, "f", &w), 0);
+        assert_int_equal(append_str(w, i ? "b" : "aaaa"), 0);
+        assert_int_equal(env_writer_close(w), 0);
+    }
+    assert_contents("f", "b");
+}
+
+static void reserved_space_is_beyond_the_length_and_given_back(void **state)
+{
+    struct env_writer *w;
+
+    (void)state;
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(append_str(w, "x"), 0);
+    assert_int_equal(env_writer_reserve(w, 4 << 20), 0);
+    assert_int_equal(env_writer_reserve(w, 1 << 20), 0);
+    assert_int_equal(size_of("f"), 1);
+    assert_true(allocated("f") >= 4 << 20);
+    assert_int_equal(append_str(w, "y"), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_int_equal(size_of("f"), 2);
+    assert_true(allocated("f") < 1 << 20);
+}
+
+static void truncating_cuts_and_appending_goes_on_from_there(void **state)
+{
+    struct env_writer *w;
+
+    (void)state;
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(append_str(w, "abcdef"), 0);
+    assert_int_equal(env_writer_reserve(w, 4 << 20), 0);
+    assert_int_equal(env_writer_truncate(w, 7), -EINVAL);
+    assert_int_equal(env_writer_truncate(w, 2), 0);
+    assert_true(allocated("f") < 1 << 20);
+    assert_int_equal(append_str(w, "X"), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_contents("f", "abX");
+}
+
+static void a_failed_append_leaves_the_old_length(void **state)
+{
+    struct rlimit old, small;
+    struct env_writer *w;
+    char *big = calloc(1, 20000);
+    struct slice part = slice_of(big, 20000);
+
+    (void)state;
+    assert_non_null(big);
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(append_str(w, "before"), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 10000;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(env_writer_append(w, &part, 1), -EFBIG);
+    assert_non_null(strstr(err_detail(), "/f: cannot write: "));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(w->len, 6);
+    assert_int_equal(size_of("f"), 6);
+    assert_int_equal(append_str(w, " after"), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_contents("f", "before after");
+    free(big);
+}
+
+static void reads_stop_at_the_end(void **state)
+{
+    struct env_writer *w;
+    struct env_reader *r;
+    char got[16];
+    size_t len;
+    uint64_t file_len;
+
+    (void)state;
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(append_str(w, "0123456789"), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_int_equal(env_reader_open(env, "f", &r), 0);
+    env_reader_prefetch(r, 0, UINT64_MAX);
+    env_reader_prefetch(r, 0, 10);
+    assert_int_equal(env_reader_len(r, &file_len), 0);
+    assert_int_equal(file_len, 10);
+    assert_int_equal(env_reader_read(r, 3, 4, got, &len), 0);
+    assert_int_equal(len, 4);
+    assert_memory_equal(got, "3456", 4);
+    assert_int_equal(env_reader_read(r, 8, 16, got, &len), 0);
+    assert_int_equal(len, 2);
+    assert_int_equal(env_reader_read(r, 11, 16, got, &len), 0);
+    assert_int_equal(len, 0);
+    assert_int_equal(env_reader_read(r, UINT64_MAX - 3, 16, got, &len), 0);
+    assert_int_equal(len, 0);
+    env_reader_close(r);
+}
+
+static void a_small_file_has_a_largest_length(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    assert_int_equal(env_replace_small(env, "s", slice_str("12345")), 0);
+    assert_int_equal(buf_append(&b, "kept", 4), 0);
+    assert_int_equal(env_read_small(env, "s", 4, &b), -EFBIG);
+    assert_int_equal(env_read_small(env, "t", 4, &b), -ENOENT);
+    assert_true(slice_eq(buf_slice(&b), slice_str("kept")));
+    assert_int_equal(env_read_small(env, "s", 5, &b), 0);
+    assert_true(slice_eq(buf_slice(&b), slice_str("12345")));
+    buf_free(&b);
+}
+
+static void a_missing_file_is_not_described(void **state)
+{
+    struct env_reader *r;
+
+    (void)state;
+    err_clear();
+    assert_int_equal(env_reader_open(env, "none", &r), -ENOENT);
+    assert_int_equal(env_remove(env, "none"), -ENOENT);
+    assert_string_equal(err_detail(), "");
+}
+
+static void replacing_is_whole_and_leaves_no_other_file(void **state)
+{
+    (void)state;
+    assert_int_equal(env_replace_small(env, "CURRENT", slice_str("a long first text")), 0);
+    assert_int_equal(env_replace_small(env, "CURRENT", slice_str("second")), 0);
+    assert_contents("CURRENT", "second");
+    assert_int_equal(env_replace_small(env, "CURRENT", slice_of(NULL, 0)), 0);
+    assert_contents("CURRENT", "");
+    assert_int_equal(access(scratch_path(dir, "CURRENT.tmp"), F_OK), -1);
+    assert_int_equal(mkdir(scratch_path(dir, "d"), 0700), 0);
+    assert_int_equal(env_replace_small(env, "d", slice_str("x")), -EISDIR);
+    assert_int_equal(access(scratch_path(dir, "d.tmp"), F_OK), -1);
+}
+
+static void names_stay_in_the_directory(void **state)
+{
+    static const char *const bad[] = {"", ".", "..", "../x", "a/b", "/tmp/x"};
+    struct env_writer *w;
+    struct env_reader *r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        assert_int_equal(env_writer_create(env, bad[i], &w), -EINVAL);
+        assert_int_equal(env_reader_open(env, bad[i], &r), -EINVAL);
+        assert_int_equal(env_remove(env, bad[i]), -EINVAL);
+        assert_int_equal(env_replace_small(env, bad[i], slice_str("x")), -EINVAL);
+    }
+}
+
+static void only_plain_files_are_opened(void **state)
+{
+    struct env_reader *r;
+    struct env_writer *w;
+
+    (void)state;
+    assert_int_equal(mkdir(scratch_path(dir, "d"), 0700), 0);
+    assert_int_equal(mkfifo(scratch_path(dir, "p"), 0600), 0);
+    assert_int_equal(symlink("/etc/passwd", scratch_path(dir, "l")), 0);
+    assert_int_equal(env_reader_open(env, "d", &r), -EINVAL);
+    assert_int_equal(env_reader_open(env, "p", &r), -EINVAL);
+    assert_int_equal(env_reader_open(env, "l", &r), -ELOOP);
+    assert_int_equal(env_writer_create(env, "l", &w), -ELOOP);
+    assert_int_equal(env_writer_create(env, "p", &w), -ENXIO);
+}
+
+struct listing {
+    unsigned count;
+    bool lock, f;
+    int answer;
+};
+
+static int note(void *arg, const char *name)
+{
+    struct listing *l = arg;
+
+    l->count++;
+    l->lock |= strcmp(name, "LOCK") == 0;
+    l->f |= strcmp(name, "f") == 0;
+    return l->answer;
+}
+
+static void only_plain_files_are_listed(void **state)
+{
+    struct listing all = {0}, first = {.answer = -EXDEV};
+
+    (void)state;
+    assert_int_equal(env_replace_small(env, "f", slice_str("x")), 0);
+    assert_int_equal(mkdir(scratch_path(dir, "d"), 0700), 0);
+    assert_int_equal(symlink("f", scratch_path(dir, "l")), 0);
+    assert_int_equal(env_list(env, note, &all), 0);
+    assert_int_equal(all.count, 2);
+    assert_true(all.lock && all.f);
+    assert_int_equal(env_list(env, note, &first), -EXDEV);
+    assert_int_equal(first.count, 1);
+}
+
+static void the_disk_has_space(void **state)
+{
+    uint64_t total = 0, free_len = 0;
+
+    (void)state;
+    assert_int_equal(env_space(env, &total, &free_len), 0);
+    assert_true(total > 0 && free_len <= total);
+}
+
+/* --- The lock --- */
+
+static void a_store_is_open_once_even_in_one_process(void **state)
+{
+    struct env *second = NULL;
+    char pid[64];
+
+    (void)state;
+    assert_int_equal(env_posix_open(dir, 0, &second), -ERR_STORE_LOCKED);
+    snprintf(pid, sizeof(pid), "the store %s is in use by process %ld", dir, (long)getpid());
+    assert_non_null(strstr(err_detail(), pid));
+    assert_int_equal(env_posix_open(dir, ENV_READ_ONLY, &second), -ERR_STORE_LOCKED);
+    assert_null(second);
+    env_close(env);
+    assert_int_equal(env_posix_open(dir, 0, &env), 0);
+}
+
+static void the_lock_of_another_process_is_named_and_ends_with_it(void **state)
+{
+    int to_child[2], to_parent[2], status;
+    struct env *second;
+    char byte, want[512];
+    pid_t pid;
+
+    (void)state;
+    env_close(env);
+    env = NULL;
+    assert_int_equal(pipe(to_child), 0);
+    assert_int_equal(pipe(to_parent), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct env *child;
+
+        close(to_child[1]);
+        if (env_posix_open(dir, 0, &child) || write(to_parent[1], "x", 1) != 1)
+            _exit(1);
+        _exit(read(to_child[0], &byte, 1) == 0 ? 0 : 2);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(read(to_parent[0], &byte, 1), 1);
+    assert_int_equal(env_posix_open(dir, 0, &second), -ERR_STORE_LOCKED);
+    snprintf(want, sizeof(want), "the store %s is in use by process %ld", dir, (long)pid);
+    assert_string_equal(err_detail(), want);
+    close(to_child[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(env_posix_open(dir, 0, &env), 0);
+    for (int i = 0; i < 2; i++)
+        close(to_parent[i]);
+    close(to_child[0]);
+}
+
+static void readers_share_and_keep_a_writer_out(void **state)
+{
+    struct env *a, *b, *w;
+
+    (void)state;
+    env_close(env);
+    env = NULL;
+    assert_int_equal(env_posix_open(dir, ENV_READ_ONLY, &a), 0);
+    assert_int_equal(env_posix_open(dir, ENV_READ_ONLY, &b), 0);
+    assert_int_equal(env_posix_open(dir, 0, &w), -ERR_STORE_LOCKED);
+    env_close(a);
+    env_close(b);
+    assert_int_equal(env_posix_open(dir, 0, &env), 0);
+}
+
+static void a_stale_longer_pid_is_overwritten(void **state)
+{
+    FILE *f;
+    char want[32];
+
+    (void)state;
+    env_close(env);
+    f = fopen(scratch_path(dir, "LOCK"), "w");
+    assert_non_null(f);
+    fputs("123456789012345 and more\n", f);
+    fclose(f);
+    assert_int_equal(env_posix_open(dir, 0, &env), 0);
+    snprintf(want, sizeof(want), "%ld\n", (long)getpid());
+    assert_contents("LOCK", want);
+}
+
+static void read_only_changes_nothing(void **state)
+{
+    struct env_writer *w;
+    struct listing l = {0};
+
+    (void)state;
+    env_close(env);
+    assert_int_equal(unlink(scratch_path(dir, "LOCK")), 0);
+    assert_int_equal(env_posix_open(dir, ENV_READ_ONLY | ENV_CREATE, &env), 0);
+    assert_int_equal(env_writer_create(env, "f", &w), -ERR_READ_ONLY);
+    assert_int_equal(env_remove(env, "f"), -ERR_READ_ONLY);
+    assert_int_equal(env_replace_small(env, "f", slice_str("x")), -ERR_READ_ONLY);
+    assert_int_equal(env_list(env, note, &l), 0);
+    assert_int_equal(l.count, 0);
+}
+
+static void directories_are_made_only_when_asked(void **state)
+{
+    struct env *e = NULL;
+    char path[512];
+    struct stat st;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/new", dir);
+    assert_int_equal(env_posix_open(path, 0, &e), -ERR_STORE_MISSING);
+    assert_non_null(strstr(err_detail(), path));
+    assert_int_equal(env_posix_open(path, ENV_CREATE | ENV_READ_ONLY, &e), -ERR_STORE_MISSING);
+    assert_int_equal(env_posix_open(path, ENV_CREATE, &e), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    env_close(e);
+    assert_int_equal(env_posix_open(path, ENV_CREATE, &e), 0);
+    env_close(e);
+    snprintf(path, sizeof(path), "%s/LOCK", dir);
+    assert_int_equal(env_posix_open(path, ENV_CREATE, &e), -ERR_STORE_NOT_ONE);
+    assert_int_equal(env_posix_open(path, 0, &e), -ERR_STORE_NOT_ONE);
+    snprintf(path, sizeof(path), "%s/no/such", dir);
+    assert_int_equal(env_posix_open(path, ENV_CREATE, &e), -ENOENT);
+}
+
+static void closing_nothing_is_allowed(void **state)
+{
+    (void)state;
+    env_close(NULL);
+    assert_int_equal(env_writer_close(NULL), 0);
+    env_reader_close(NULL);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(appended_parts_follow_each_other),
+        TEST(an_append_of_very_many_parts_is_whole),
+        TEST(creating_empties_what_was_there),
+        TEST(reserved_space_is_beyond_the_length_and_given_back),
+        TEST(truncating_cuts_and_appending_goes_on_from_there),
+        TEST(a_failed_append_leaves_the_old_length),
+        TEST(reads_stop_at_the_end),
+        TEST(a_small_file_has_a_largest_length),
+        TEST(a_missing_file_is_not_described),
+        TEST(replacing_is_whole_and_leaves_no_other_file),
+        TEST(names_stay_in_the_directory),
+        TEST(only_plain_files_are_opened),
+        TEST(only_plain_files_are_listed),
+        TEST(the_disk_has_space),
+        TEST(a_store_is_open_once_even_in_one_process),
+        TEST(the_lock_of_another_process_is_named_and_ends_with_it),
+        TEST(readers_share_and_keep_a_writer_out),
+        TEST(a_stale_longer_pid_is_overwritten),
+        TEST(read_only_changes_nothing),
+        TEST(directories_are_made_only_when_asked),
+        TEST(closing_nothing_is_allowed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
