@@ -32,6 +32,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     conn->time_gran = 1;
     atomic_store(&m->no_open, (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0);
     atomic_store(&m->no_opendir, (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0);
+    atomic_store(&m->init_reply_due, (conn->capable & FUSE_CAP_PARALLEL_DIROPS) != 0);
 }
 
 const struct fuse_lowlevel_ops fuse_ops = {

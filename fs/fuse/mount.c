@@ -19,6 +19,7 @@
 
 #include "fs/fuse/background.h"
 #include "fs/fuse/committer.h"
+#include "fs/fuse/init_reply.h"
 #include "fs/fuse/mount_log.h"
 #include "fs/fuse/mount_options.h"
 #include "fs/fuse/mount_point.h"
@@ -175,6 +176,7 @@ static int mount_and_serve(const struct plan *p, struct mount *m)
 
     m->se = session_new(p, m);
     if (m->se && fuse_session_mount(m->se, p->dir) == 0) {
+        init_reply_hook(m);
         mount_point_set_readahead(p->dir, READAHEAD_KB);
         if (p->report >= 0) {
             background_detach();

@@ -30,6 +30,8 @@ struct mount {
     /* Set by init. */
     atomic_bool no_open;    /* the kernel opens files without asking */
     atomic_bool no_opendir; /* and directories */
+    /* Set by init, cleared by the answer to it; init_reply.c. */
+    atomic_bool init_reply_due;
 };
 
 /* One for all: the store has a single owner, so what the kernel knows never grows old. */
