@@ -62,7 +62,10 @@ struct wal_end {
     uint64_t later_record_offset; /* of the first such record; 0 when there is none */
 };
 
-/* ERR_WAL_HEADER when the header is damaged; a file shorter than a header is an empty, torn log. */
+/*
+ * ERR_WAL_HEADER when the header is damaged. Where it never reached the disk (the file is shorter
+ * than a header, or its place holds zeros) the log is empty and torn, and its last_seqno 0.
+ */
 int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret);
 /* The sequence number after which the log begins. */
 uint64_t wal_reader_last_seqno(const struct wal_reader *r);
