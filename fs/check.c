@@ -71,6 +71,9 @@ static int store_damage(void *arg, const char *file, uint64_t offset, const char
 {
     struct check *c = arg;
 
+    /* The engine's own words often name the place already. */
+    if (strstr(text, file))
+        return check_problem(c, CHECK_STORE_DAMAGE, "%s", text);
     if (offset)
         return check_problem(c, CHECK_STORE_DAMAGE, "%s at byte %llu: %s", file,
                              (unsigned long long)offset, text);
@@ -128,7 +131,10 @@ int check_run(struct lsm_db *db, const struct check_options *options, struct che
         err = check_inodes(&c);
     if (!err)
         err = check_tree(&c);
-    if (!err)
+    if (lsm_is_damage(err))
+        err = check_problem(&c, CHECK_UNREADABLE, "%s; what depends on it was not checked",
+                            *lsm_detail() ? lsm_detail() : lsm_strerror(err));
+    else if (!err)
         tell_orphans(&c);
     free(c.entries.items);
     free(c.sums.items);

@@ -214,7 +214,7 @@ static int dump_file(const char *store, const char *file, bool full)
     if (err == -ENOENT)
         return cli_error("%s: there is no file %s in the store", store, file);
     /* A positive answer is put_line's, which main will tell. */
-    return err < 0 ? cli_path_error(store, file, err) : STATUS_OK;
+    return err < 0 ? cli_store_error(store, err) : STATUS_OK;
 }
 
 static int run(int argc, char **argv)

@@ -38,7 +38,8 @@ exits 0 '^S "uuid": 16 bytes' "$FLUXFS" dump "$STORE"
 grep -q "^I 1 directory mode 0755 uid $(id -u) gid $(id -g) nlink 2 size 0" "$S/exits.out" ||
     fail "dump does not show the root directory of the caller"
 exits 0 "." "$FLUXFS" dump "$STORE" SUPERBLOCK CURRENT
-exits 1 "no file NOTHING" "$FLUXFS" dump "$STORE" NOTHING
+exits 1 "NOTHING: not a kind of file" "$FLUXFS" dump "$STORE" NOTHING
+exits 1 "no file MANIFEST-99999999" "$FLUXFS" dump "$STORE" MANIFEST-99999999
 exits 0 "^\.$" "$FLUXFS" ls -a "$STORE"
 same "" "$("$FLUXFS" ls "$STORE")" "the listing of an empty root"
 same "[]" "$("$FLUXFS" ls --json "$STORE")" "the same as JSON"

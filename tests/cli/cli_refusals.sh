@@ -37,7 +37,7 @@ cp -a "$STORE" "$S/half"
 printf rubbish | dd of="$S/half/SUPERBLOCK" bs=1 seek=40 conv=notrunc status=none
 exits 0 "" "$FLUXFS" ls "$S/half"
 printf rubbish | dd of="$S/half/SUPERBLOCK" bs=1 seek=4136 conv=notrunc status=none
-refused_by_all "$S/half" "superblock" 4
+refused_by_all "$S/half" "SUPERBLOCK" 4
 
 if [ -x "$HELPERS/store_version" ]; then
     say "a newer format"
