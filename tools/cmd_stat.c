@@ -201,7 +201,7 @@ static void print_list(const json_t *list)
     }
 }
 
-/* "store_disk_bytes" is shown as "store disk". */
+/* "store_disk_bytes" is shown as "store disk size". */
 static void print_key(const char *key)
 {
     size_t len = strlen(key);
@@ -209,7 +209,7 @@ static void print_key(const char *key)
 
     snprintf(text, sizeof(text), "%s", key);
     if (len > 6 && len < sizeof(text) && !strcmp(key + len - 6, "_bytes"))
-        text[len - 6] = 0;
+        memcpy(text + len - 6, " size", 6);
     for (char *p = text; *p; p++)
         *p = *p == '_' ? ' ' : *p;
     printf("%s:%*s", text, (int)(18 - strlen(text)), "");
