@@ -115,7 +115,7 @@ int fs_mkfs(const char *path, const struct fs_mkfs_options *options)
     struct super_facts facts;
     struct lsm_options lo;
     struct lsm_db *db;
-    int err, close_err;
+    int err;
 
     inode_now(&root.btime);
     root.atime = root.mtime = root.ctime = root.btime;
@@ -130,7 +130,5 @@ int fs_mkfs(const char *path, const struct fs_mkfs_options *options)
     err = lsm_open(path, &lo, &db);
     if (err)
         return err;
-    err = write_all(db, &facts, &root);
-    close_err = lsm_close(db);
-    return err ? err : close_err;
+    return super_store_close(db, write_all(db, &facts, &root));
 }

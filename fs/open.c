@@ -83,7 +83,7 @@ int fs_open(const char *path, const struct fs_options *options, struct fs **ret)
     if (!err) {
         err = fs_report(fs, super_get(fs->db, fs->read_only, &facts));
         if (err)
-            lsm_close(fs->db);
+            super_store_close(fs->db, err);
     }
     if (err) {
         fs_free(fs);

@@ -5,6 +5,8 @@
  */
 #include "fs/super.h"
 
+#include <stdio.h>
+
 #include "fs/inode.h"
 #include "lsm/base/err.h"
 
@@ -190,4 +192,16 @@ void super_store_options(struct lsm_options *ret)
     lsm_options_default(ret);
     /* Names, inodes and contents grow side by side: no table shall span two kinds of keys. */
     ret->table_prefix_len = 1;
+}
+
+int super_store_close(struct lsm_db *db, int err)
+{
+    char text[512];
+    int close_err;
+
+    snprintf(text, sizeof(text), "%s", err_detail());
+    close_err = lsm_close(db);
+    if (!err)
+        return close_err;
+    return *text ? err_raise(-err, "%s", text) : err;
 }

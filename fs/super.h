@@ -40,5 +40,10 @@ int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret);
 int super_write_group_next(struct lsm_db *db, uint64_t group_next);
 /* How this file system wants its engine: the options that mkfs and open share. */
 void super_store_options(struct lsm_options *ret);
+/*
+ * Close the engine after `err` (0: none), whose description outlives the closing. Returns err, or
+ * the error of the closing.
+ */
+int super_store_close(struct lsm_db *db, int err);
 
 #endif

@@ -165,6 +165,32 @@ static void a_failed_removal_leaves_no_orphan_behind(void **state)
     assert_false(orphans_any(f->fs->orphans));
 }
 
+/* The engine refuses to write, which the file system did not expect: as on a full disk. */
+static void a_failed_write_leaves_memory_as_the_store_is(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t file = make_file(f->fs, 1, "file"), dir = make_dir(f->fs, 1, "dir"), group, next;
+    struct fs_attr a;
+
+    make_file(f->fs, 1, "other");
+    assert_int_equal(fs_close(f->fs), 0);
+    assert_int_equal(fixture_open(f, true), 0);
+    f->fs->read_only = false;
+    assert_int_equal(fs_unlink(f->fs, 1, "file"), -ERR_READ_ONLY);
+    assert_int_equal(fs_rmdir(f->fs, 1, "dir"), -ERR_READ_ONLY);
+    assert_int_equal(fs_rename(f->fs, 1, "other", 1, "file", 0), -ERR_READ_ONLY);
+    assert_false(orphans_any(f->fs->orphans));
+    assert_int_equal(ino_of(f->fs, 1, "file"), file);
+    assert_int_equal(ino_of(f->fs, 1, "dir"), dir);
+    assert_int_equal(fs_mknod(f->fs, 1, "new", S_IFREG, 0, &cred0, &a), -ERR_READ_ONLY);
+    next = f->fs->group_next;
+    assert_int_equal(group_take(f->fs, &group), -ERR_READ_ONLY);
+    assert_int_equal(f->fs->group_next, next);
+    assert_int_equal(f->fs->group_leased_until, next);
+    f->fs->read_only = true;
+    assert_int_equal(everything_agrees(f->fs), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +200,7 @@ int main(void)
         FS_TEST(a_killed_process_loses_nothing_and_numbers_stay_unique),
         FS_TEST(a_damaged_orphan_keeps_nothing_from_opening),
         FS_TEST(a_failed_removal_leaves_no_orphan_behind),
+        FS_TEST(a_failed_write_leaves_memory_as_the_store_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

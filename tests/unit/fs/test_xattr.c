@@ -100,7 +100,7 @@ static void the_list_of_names_may_have_64_kib(void **state)
     memset(name, 'n', sizeof(name));
     name[FS_XATTR_NAME_LEN_MAX] = 0;
     for (;; count++) {
-        char digits[8];
+        char digits[16];
 
         snprintf(digits, sizeof(digits), "%05d", count);
         memcpy(name, "user.", 5);
