@@ -27,7 +27,8 @@ enum {
 
 _Static_assert(HDR_CHECKSUM + 8 == MANIFEST_HEADER_LEN, "the header ends with its checksum");
 _Static_assert(MANIFEST_HEADER_LEN % MANIFEST_ALIGN == 0, "records are aligned");
-_Static_assert((int)REC_PAYLOAD == (int)MANIFEST_RECORD_HEADER_LEN, "the payload follows the header");
+_Static_assert((int)REC_PAYLOAD == (int)MANIFEST_RECORD_HEADER_LEN,
+               "the payload follows the header");
 
 static const uint8_t magic[8] = {'F', 'L', 'U', 'X', 'M', 'A', 'N', '1'};
 
