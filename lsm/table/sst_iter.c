@@ -1,0 +1,382 @@
+/*
+ * The iterator over a table: top index, index partition, data block, one block_iter each.
+ *
+ * Going to the next block moves the partition's iterator, and where that ends, the top one.
+ * A block is loaded only when it is another than the one at hand, so seeks close to each other cost
+ * no look-up in the cache. The sought key is copied first: it may borrow from this very iterator,
+ * whose blocks change under it.
+ */
+#include <stdlib.h>
+
+#include "lsm/base/check.h"
+#include "lsm/base/err.h"
+#include "lsm/table/sst_impl.h"
+
+enum {
+    AHEAD_LEN_MIN = 128 << 10,
+    AHEAD_LEN_MAX = 2 << 20
+};
+
+/* A level of the table: the block at hand and where we are in it. */
+struct level_pos {
+    struct block_iter it;
+    struct cache_block *block; /* NULL: none */
+    struct block_handle handle;
+};
+
+struct sst_iter {
+    struct iter it;
+    struct sst *t;
+    unsigned flags;
+    struct level_pos top, index, data;
+    struct buf target;
+    /* Readahead: the place asked for, and how much at once; 0: nothing yet. */
+    uint64_t ahead_start, ahead_end;
+    uint64_t ahead_len;
+};
+
+static struct sst_iter *of(struct iter *it)
+{
+    return (struct sst_iter *)it;
+}
+
+static void fail(struct sst_iter *s, int err)
+{
+    s->it.valid = false;
+    s->it.err = err;
+}
+
+/* The end of a block was reached: true if that is all, else the iterator has failed. */
+static bool is_end(struct sst_iter *s, const struct level_pos *p)
+{
+    if (!p->it.err)
+        return true;
+    fail(s, block_raise(&s->t->src, p->handle, p->it.err));
+    return false;
+}
+
+static void seek_edge(struct level_pos *p, bool backward)
+{
+    if (backward)
+        block_iter_seek_last(&p->it);
+    else
+        block_iter_seek_first(&p->it);
+}
+
+static void step(struct level_pos *p, bool backward)
+{
+    if (backward)
+        block_iter_prev(&p->it);
+    else
+        block_iter_next(&p->it);
+}
+
+static void grow_window(struct sst_iter *s)
+{
+    s->ahead_len = s->ahead_len * 2 > AHEAD_LEN_MAX ? AHEAD_LEN_MAX : s->ahead_len * 2;
+}
+
+static void ask(struct sst_iter *s, uint64_t start, uint64_t end)
+{
+    if (start < end)
+        env_reader_prefetch(s->t->src.reader, start, end - start);
+}
+
+/*
+ * Ask for more when the middle of what was asked for last is passed, so that the disk is never
+ * waited for between two windows. A jump starts small again.
+ */
+static void ahead_forward(struct sst_iter *s, uint64_t start, uint64_t end)
+{
+    uint64_t from, to;
+
+    if (s->ahead_len == 0 || start < s->ahead_start || start > s->ahead_end + AHEAD_LEN_MIN) {
+        s->ahead_len = AHEAD_LEN_MIN;
+        s->ahead_end = start;
+    } else if (end + s->ahead_len / 2 <= s->ahead_end) {
+        return;
+    } else {
+        grow_window(s);
+    }
+    from = s->ahead_end;
+    to = from + s->ahead_len > end ? from + s->ahead_len : end;
+    if (to > s->t->src.blocks_end)
+        to = s->t->src.blocks_end;
+    ask(s, from, to);
+    s->ahead_start = start;
+    s->ahead_end = to > end ? to : end;
+}
+
+/* The same in the mirror. */
+static void ahead_backward(struct sst_iter *s, uint64_t start, uint64_t end)
+{
+    uint64_t from, to;
+
+    if (s->ahead_len == 0 || end > s->ahead_end || end + AHEAD_LEN_MIN < s->ahead_start) {
+        s->ahead_len = AHEAD_LEN_MIN;
+        s->ahead_start = end;
+    } else if (start >= s->ahead_start + s->ahead_len / 2) {
+        return;
+    } else {
+        grow_window(s);
+    }
+    to = s->ahead_start;
+    from = to > s->ahead_len ? to - s->ahead_len : 0;
+    if (from > start)
+        from = start;
+    ask(s, from, to);
+    s->ahead_start = from;
+    s->ahead_end = end;
+}
+
+static bool load(struct sst_iter *s, struct level_pos *p, struct block_handle h,
+                 enum cache_priority priority, bool backward)
+{
+    struct cache_block *block;
+    int err;
+
+    if (p->block && p->handle.offset == h.offset && p->handle.len == h.len)
+        return true;
+    err = block_check_handle(&s->t->src, h);
+    if (!err && p == &s->data && s->flags & SST_ITER_READAHEAD)
+        (backward ? ahead_backward : ahead_forward)(s, h.offset,
+                                                    h.offset + h.len + BLOCK_TRAILER_LEN);
+    if (!err)
+        err = block_read(&s->t->src, h, s->flags & SST_ITER_NO_CACHE ? BLOCK_LOOK : BLOCK_FILL,
+                         priority, &block);
+    if (err) {
+        fail(s, err);
+        return false;
+    }
+    cache_block_unref(p->block);
+    p->block = block;
+    p->handle = h;
+    err = block_iter_set(&p->it, block_contents(block));
+    if (!err)
+        return true;
+    fail(s, block_raise(&s->t->src, h, err));
+    /* Not to be taken for a block at hand by the next seek. */
+    p->block = NULL;
+    cache_block_unref(block);
+    block_iter_done(&p->it);
+    block_iter_init(&p->it);
+    return false;
+}
+
+/* Load the partition that the top index is at. */
+static bool load_index(struct sst_iter *s, bool backward)
+{
+    struct block_handle h, filter;
+
+    if (top_value_decode(s->top.it.value, &h, &filter))
+        return load(s, &s->index, h, CACHE_HIGH, backward);
+    fail(s, sst_raise_format(&s->t->src, s->top.handle, "a top index entry has no valid address"));
+    return false;
+}
+
+/* Load the data block that the partition is at. */
+static bool load_data(struct sst_iter *s, bool backward)
+{
+    struct block_handle h;
+
+    if (index_value_decode(s->index.it.value, &h))
+        return load(s, &s->data, h, CACHE_NORMAL, backward);
+    fail(s, sst_raise_format(&s->t->src, s->index.handle, "an index entry has no valid address"));
+    return false;
+}
+
+/*
+ * While there is no entry at hand, go on to the next block. The index must be at the block that was
+ * exhausted, or at its own end.
+ */
+static void settle(struct sst_iter *s, bool backward)
+{
+    while (!s->data.it.valid) {
+        if (!is_end(s, &s->data))
+            return;
+        step(&s->index, backward);
+        while (!s->index.it.valid) {
+            if (!is_end(s, &s->index))
+                return;
+            step(&s->top, backward);
+            if (!s->top.it.valid) {
+                if (is_end(s, &s->top))
+                    fail(s, 0);
+                return;
+            }
+            if (!load_index(s, backward))
+                return;
+            seek_edge(&s->index, backward);
+        }
+        if (!load_data(s, backward))
+            return;
+        seek_edge(&s->data, backward);
+    }
+    s->it.valid = true;
+    s->it.err = 0;
+    s->it.key = s->data.it.key;
+    s->it.value = s->data.it.value;
+}
+
+/* From where the top index was put, go to an edge of that partition and of its block. */
+static void descend_edge(struct sst_iter *s, bool backward)
+{
+    if (!s->top.it.valid) {
+        if (is_end(s, &s->top))
+            fail(s, 0);
+        return;
+    }
+    if (!load_index(s, backward))
+        return;
+    seek_edge(&s->index, backward);
+    if (!s->index.it.valid) {
+        if (is_end(s, &s->index))
+            fail(s, sst_raise_format(&s->t->src, s->index.handle, "an index without entries"));
+        return;
+    }
+    if (!load_data(s, backward))
+        return;
+    seek_edge(&s->data, backward);
+    settle(s, backward);
+}
+
+static void sst_iter_seek_first(struct iter *it)
+{
+    struct sst_iter *s = of(it);
+
+    seek_edge(&s->top, false);
+    descend_edge(s, false);
+}
+
+static void sst_iter_seek_last(struct iter *it)
+{
+    struct sst_iter *s = of(it);
+
+    seek_edge(&s->top, true);
+    descend_edge(s, true);
+}
+
+/*
+ * Put all three levels at the first entry >= the key. False when there is none; then top.it.valid
+ * is false, or the iterator has failed.
+ */
+static bool descend(struct sst_iter *s, struct slice ikey, bool backward)
+{
+    int err = buf_assign(&s->target, ikey.data, ikey.len);
+
+    s->it.valid = false;
+    s->it.err = err;
+    if (err)
+        return false;
+    ikey = buf_slice(&s->target);
+    block_iter_seek(&s->top.it, ikey);
+    if (!s->top.it.valid) {
+        (void)is_end(s, &s->top);
+        return false;
+    }
+    if (!load_index(s, backward))
+        return false;
+    block_iter_seek(&s->index.it, ikey);
+    if (!s->index.it.valid) {
+        if (is_end(s, &s->index))
+            fail(s, sst_raise_format(&s->t->src, s->index.handle,
+                                     "an index ends before its key in the top index"));
+        return false;
+    }
+    if (!load_data(s, backward))
+        return false;
+    block_iter_seek(&s->data.it, ikey);
+    return true;
+}
+
+static void sst_iter_seek(struct iter *it, struct slice ikey)
+{
+    struct sst_iter *s = of(it);
+
+    if (descend(s, ikey, false))
+        settle(s, false);
+}
+
+static void sst_iter_seek_prev(struct iter *it, struct slice ikey)
+{
+    struct sst_iter *s = of(it);
+
+    if (!descend(s, ikey, true)) {
+        /* All keys are smaller. */
+        if (!s->it.err)
+            sst_iter_seek_last(it);
+        return;
+    }
+    if (s->data.it.valid)
+        block_iter_prev(&s->data.it);
+    else if (!s->data.it.err)
+        block_iter_seek_last(&s->data.it);
+    settle(s, true);
+}
+
+static void sst_iter_next(struct iter *it)
+{
+    struct sst_iter *s = of(it);
+
+    DCHECK(it->valid);
+    block_iter_next(&s->data.it);
+    settle(s, false);
+}
+
+static void sst_iter_prev(struct iter *it)
+{
+    struct sst_iter *s = of(it);
+
+    DCHECK(it->valid);
+    block_iter_prev(&s->data.it);
+    settle(s, true);
+}
+
+static void sst_iter_free(struct iter *it)
+{
+    struct sst_iter *s = of(it);
+
+    block_iter_done(&s->top.it);
+    block_iter_done(&s->index.it);
+    block_iter_done(&s->data.it);
+    cache_block_unref(s->index.block);
+    cache_block_unref(s->data.block);
+    buf_free(&s->target);
+    sst_unref(s->t);
+    free(s);
+}
+
+static const struct iter_ops sst_iter_ops = {
+    .seek_first = sst_iter_seek_first,
+    .seek_last = sst_iter_seek_last,
+    .seek = sst_iter_seek,
+    .seek_prev = sst_iter_seek_prev,
+    .next = sst_iter_next,
+    .prev = sst_iter_prev,
+    .free = sst_iter_free,
+};
+
+int sst_iter_new(struct sst *t, unsigned flags, struct iter **ret)
+{
+    struct sst_iter *s = calloc(1, sizeof(*s));
+    int err;
+
+    if (!s)
+        return -ENOMEM;
+    s->it.ops = &sst_iter_ops;
+    s->t = t;
+    s->flags = flags;
+    block_iter_init(&s->top.it);
+    block_iter_init(&s->index.it);
+    block_iter_init(&s->data.it);
+    s->top.handle = t->footer.top;
+    err = block_iter_set(&s->top.it, block_contents(t->top));
+    sst_ref(t);
+    if (err) {
+        err = block_raise(&t->src, t->footer.top, err);
+        sst_iter_free(&s->it);
+        return err;
+    }
+    *ret = &s->it;
+    return 0;
+}
