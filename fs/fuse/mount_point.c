@@ -202,8 +202,11 @@ static int clear_mounts(const char *dir)
 
     /* Each round takes one dead mount off a stack of them. */
     while (mount_find(dir, &e) && strcmp(e.type, FS_TYPE) == 0) {
-        /* The kernel may know the attributes of the directory still, but not these numbers. */
-        if (statvfs(dir, &st) == 0 || errno != ENOTCONN) {
+        /*
+         * The kernel may know the attributes of the directory still, but not these numbers. A
+         * daemon that ends at this moment aborts the question.
+         */
+        if (statvfs(dir, &st) == 0 || (errno != ENOTCONN && errno != ECONNABORTED)) {
             mount_log(LSM_LOG_ERROR, "%s: a FluxFS store is mounted there already", dir);
             return -1;
         }
