@@ -141,7 +141,7 @@ static int commit_outputs(struct lsm_db *db, const struct compaction *c, struct 
         err = env_sync_dir(db->env);
     if (!err)
         err = db_commit_edit(db, &edit, NULL);
-    for (size_t i = 0; err && i < run->table_count; i++)
+    for (size_t i = 0; err == -ENOSPC && i < run->table_count; i++)
         atomic_store(&run->tables[i]->obsolete, true);
     edit_done(&edit, &db->store);
     return err;

@@ -98,6 +98,7 @@ struct lsm_db {
     struct manifest *manifest;          /* [manifest_mu] NULL after a failure that space may cure */
     uint64_t log_number, flushed_seqno; /* [manifest_mu] as the manifest has them */
     uint64_t manifest_number;           /* [manifest_mu] */
+    uint64_t manifest_fresh_len;        /* [manifest_mu] bytes when it was new */
 
     struct mutex mu;                           /* order 3; never held during I/O */
     struct superversion *sv;                   /* [mu] */
@@ -117,8 +118,8 @@ struct lsm_db {
 };
 
 /*
- * open.c: lsm_open on any environment, which db owns from then on, also when it fails. The options have
- * been checked.
+ * open.c: lsm_open on any environment, which db owns from then on, also when it fails. The options
+ * have been checked.
  */
 int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **ret);
 
@@ -170,8 +171,30 @@ int queue_switch_memtable(struct lsm_db *db, struct memtable **ret);
 /* apply.c */
 int batch_insert(struct memtable *mt, struct slice batch, uint64_t first_seqno);
 
-/* manifest_edit.c: commit an edit durably and make the version that it leads to current. */
+/*
+ * manifest_edit.c: commit an edit durably and make the version that it leads to current. -ENOSPC:
+ * surely not done. After any other failure the edit may or may not be on disk, so its files must
+ * stay.
+ */
 int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed);
+
+/* files.c: the files of the directory, at open. */
+struct file_numbers {
+    uint64_t *numbers; /* ascending */
+    size_t count, cap;
+};
+
+struct store_files {
+    struct file_numbers logs, tables;
+};
+
+/* Also keeps next_file above every number in use. On failure call store_files_done as well. */
+int store_files_list(struct lsm_db *db, struct store_files *ret);
+void store_files_done(struct store_files *files);
+/* ERR_FILE_MISSING when something that the manifest counts on is not there. */
+int store_files_check(struct lsm_db *db, const struct store_files *files, const struct version *v);
+/* Remove what neither the current version nor the manifest needs. */
+int store_files_clean(struct lsm_db *db);
 
 /* recover.c */
 int db_recover(struct lsm_db *db);

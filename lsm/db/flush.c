@@ -95,7 +95,7 @@ int flush_oldest(struct lsm_db *db)
         db_note_synced(db, edit.flushed_seqno);
         wals_drop(db, next_log);
         atomic_fetch_add_explicit(&db->counters.flush_count, 1, memory_order_relaxed);
-    } else {
+    } else if (err == -ENOSPC) {
         discard(&edit);
     }
     edit_done(&edit, &db->store);

@@ -31,6 +31,7 @@ static int new_manifest(struct lsm_db *db, struct version *version) REQUIRES(db-
     manifest_close(db->manifest);
     db->manifest = m;
     db->manifest_number = number;
+    db->manifest_fresh_len = manifest_len(m);
     if (old) {
         manifest_file_name(old, name);
         env_remove(db->env, name);
@@ -38,20 +39,34 @@ static int new_manifest(struct lsm_db *db, struct version *version) REQUIRES(db-
     return 0;
 }
 
+static bool manifest_is_long(const struct lsm_db *db) REQUIRES(db->manifest_mu)
+{
+    uint64_t len = manifest_len(db->manifest);
+
+    return len > MANIFEST_LEN_MAX && len > 2 * db->manifest_fresh_len;
+}
+
 static int append_edit(struct lsm_db *db, struct version_edit *edit, struct version *next)
     REQUIRES(db->manifest_mu)
 {
+    uint64_t len;
     int err;
 
-    if (!db->manifest || manifest_len(db->manifest) > MANIFEST_LEN_MAX)
+    if (!db->manifest || manifest_is_long(db))
         return new_manifest(db, next);
     edit->has_next_file = true;
     edit->next_file = atomic_load(&db->next_file);
+    len = manifest_len(db->manifest);
     err = manifest_append(db->manifest, edit);
     if (err) {
+        bool in_doubt = manifest_len(db->manifest) != len;
+
         manifest_close(db->manifest);
         db->manifest = NULL;
         err = new_manifest(db, next);
+        /* The record is in the old manifest, and whether it is on disk nobody knows. */
+        if (err && in_doubt)
+            err = db_fail(db, err, "sync of the manifest failed");
     }
     return err;
 }

@@ -116,25 +116,49 @@ static int open_env(const char *path, const struct lsm_options *o, struct env **
     }
 }
 
+/* What an interrupted creation leaves is ours; anything else is somebody's files. */
 static int note_foreign(void *arg, const char *name)
 {
     (void)arg;
-    /* What an interrupted creation leaves is ours; anything else is somebody's files. */
     if (strcmp(name, "LOCK") == 0 || strcmp(name, "CURRENT") == 0 ||
-        strncmp(name, "MANIFEST-", 9) == 0 || strstr(name, ".tmp"))
+        strcmp(name, "CURRENT.tmp") == 0 || strcmp(name, "SUPERBLOCK.tmp") == 0 ||
+        strcmp(name, "MANIFEST-00000001") == 0)
         return 0;
-    return err_raise(ERR_STORE_NOT_ONE, "not a store, and not empty: it holds %s", name);
+    return err_raise(ERR_STORE_NOT_ONE, "it holds %s", name);
+}
+
+/*
+ * Look at the directory before the lock is taken, which makes a file: a directory that is no store,
+ * and is not to become one, is left as it is.
+ */
+static int look_before(const char *path, const struct lsm_options *o)
+{
+    struct superblock sb;
+    struct env *env;
+    int err = env_posix_open(path, ENV_READ_ONLY | ENV_NO_LOCK, &env);
+
+    if (err)
+        return err == -ERR_STORE_MISSING && o->create ? 0 : err;
+    err = superblock_read(env, &sb, NULL);
+    if (err == -ERR_STORE_NOT_ONE && o->create) {
+        err = env_list(env, note_foreign, NULL);
+        if (err == -ERR_STORE_NOT_ONE)
+            err = err_raise(ERR_STORE_NOT_ONE, "%s: not a store, and not empty: %s", path,
+                            err_detail());
+    } else if (err != -ERR_STORE_NOT_ONE) {
+        err = 0; /* judged, with what the options allow, when it is opened */
+    }
+    env_close(env);
+    return err;
 }
 
 static int create_store(struct lsm_db *db)
 {
-    struct manifest_state state = {.next_file = 2, .log_number = 2};
+    struct manifest_state state = {.next_file = 2};
     struct version_edit empty = {0};
     struct manifest *m = NULL;
-    int err = env_list(db->env, note_foreign, NULL);
+    int err;
 
-    if (err)
-        return err_raise(-err, "%s: %s", db->env->path, err_detail());
     err = version_apply(&db->store, NULL, &empty, &state.version);
     if (!err)
         err = manifest_create(db->env, 1, &state, &m);
@@ -192,6 +216,8 @@ int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db 
 
     err_clear();
     err = check_options(options);
+    if (!err)
+        err = look_before(path, options);
     if (!err)
         err = open_env(path, options, &env);
     return err ? err : db_open(env, options, ret);

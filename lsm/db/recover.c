@@ -14,8 +14,7 @@
 
 struct replay {
     struct lsm_db *db;
-    uint64_t *numbers; /* of logs, ascending */
-    size_t count, cap;
+    const struct store_files *files;
     uint64_t seqno; /* the last that was replayed */
     bool ended;     /* a torn place was found: no record behind it counts */
     uint64_t end_log, end_offset;
@@ -24,59 +23,6 @@ struct replay {
     unsigned full_count;
     struct version_edit edit;
 };
-
-/* The number in "NNNNNNNN.suffix" or "prefixNNNNNNNN"; 0 when the name is none of ours. */
-static uint64_t file_number(const char *name, const char *prefix, const char *suffix)
-{
-    size_t len = strlen(name), plen = strlen(prefix), slen = strlen(suffix);
-    uint64_t number = 0;
-
-    if (len <= plen + slen || strncmp(name, prefix, plen) || strcmp(name + len - slen, suffix))
-        return 0;
-    for (size_t i = plen; i < len - slen; i++) {
-        if (name[i] < '0' || name[i] > '9' || number > UINT64_MAX / 20)
-            return 0;
-        number = number * 10 + (uint64_t)(name[i] - '0');
-    }
-    return number;
-}
-
-static void reserve_number(struct lsm_db *db, uint64_t number)
-{
-    if (number >= atomic_load(&db->next_file))
-        atomic_store(&db->next_file, number + 1);
-}
-
-/* Find the logs, and use no file's number again, whatever it is. */
-static int note_file(void *arg, const char *name)
-{
-    struct replay *r = arg;
-    uint64_t log = file_number(name, "", ".wal");
-
-    reserve_number(r->db, log);
-    reserve_number(r->db, file_number(name, "", ".sst"));
-    reserve_number(r->db, file_number(name, "MANIFEST-", ""));
-    if (log == 0 || log < r->db->log_number)
-        return 0;
-    if (r->count == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 8;
-        uint64_t *numbers = realloc(r->numbers, cap * sizeof(*numbers));
-
-        if (!numbers)
-            return -ENOMEM;
-        r->numbers = numbers;
-        r->cap = cap;
-    }
-    r->numbers[r->count++] = log;
-    return 0;
-}
-
-static int cmp_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
 
 /* The memtable is full: into a table, or, when nothing may be written, aside. */
 static int retire(struct replay *r)
@@ -196,10 +142,12 @@ static int replay_all(struct replay *r)
 {
     int err = 0;
 
-    for (size_t i = 0; !err && i < r->count; i++) {
+    for (size_t i = 0; !err && i < r->files->logs.count; i++) {
         struct wal_reader *reader;
-        uint64_t log = r->numbers[i];
+        uint64_t log = r->files->logs.numbers[i];
 
+        if (log < r->db->log_number)
+            continue;
         err = wal_reader_open(r->db->env, log, &reader);
         if (err)
             return err;
@@ -248,40 +196,9 @@ static int settle(struct replay *r, struct version *version)
         err = env_sync_dir(db->env);
     if (!err)
         err = db_commit_edit(db, &r->edit, NULL);
-    for (size_t i = 0; err && i < r->edit.added_count; i++)
+    for (size_t i = 0; err == -ENOSPC && i < r->edit.added_count; i++)
         atomic_store(&r->edit.added[i].meta->obsolete, true);
     return err;
-}
-
-struct keep {
-    struct lsm_db *db;
-    const struct version *version;
-};
-
-static bool version_has(const struct version *v, uint64_t number)
-{
-    for (unsigned level = 0; level < LEVEL_COUNT; level++) {
-        for (size_t i = 0; i < v->levels[level].count; i++) {
-            if (v->levels[level].tables[i]->number == number)
-                return true;
-        }
-    }
-    return false;
-}
-
-/* Files of an interrupted flush, compaction or manifest switch, and logs that are not needed. */
-static int remove_leftover(void *arg, const char *name)
-{
-    const struct keep *k = arg;
-    uint64_t sst = file_number(name, "", ".sst"), log = file_number(name, "", ".wal");
-    uint64_t manifest = file_number(name, "MANIFEST-", "");
-    size_t len = strlen(name);
-    bool tmp = len > 4 && strcmp(name + len - 4, ".tmp") == 0;
-
-    if ((sst && !version_has(k->version, sst)) || (log && log < k->db->log_number) ||
-        (manifest && manifest != k->db->manifest_number) || tmp)
-        env_remove(k->db->env, name);
-    return 0;
 }
 
 static void replay_done(struct replay *r)
@@ -290,18 +207,13 @@ static void replay_done(struct replay *r)
     for (unsigned i = 0; i < r->full_count; i++)
         memtable_unref(r->full[i]);
     memtable_unref(r->mem);
-    free(r->numbers);
 }
 
-static int replay_logs(struct lsm_db *db, struct version *version)
+static int replay_logs(struct lsm_db *db, const struct store_files *files, struct version *version)
 {
-    struct replay r = {.db = db, .seqno = db->flushed_seqno};
-    int err = env_list(db->env, note_file, &r);
+    struct replay r = {.db = db, .files = files, .seqno = db->flushed_seqno};
+    int err = memtable_new(db_new_file(db), &r.mem);
 
-    if (!err && r.count)
-        qsort(r.numbers, r.count, sizeof(*r.numbers), cmp_number);
-    if (!err)
-        err = memtable_new(db_new_file(db), &r.mem);
     if (!err)
         err = replay_all(&r);
     if (!err)
@@ -318,7 +230,7 @@ static int replay_logs(struct lsm_db *db, struct version *version)
 int db_recover(struct lsm_db *db)
 {
     struct manifest_state state = {0};
-    struct keep keep = {.db = db};
+    struct store_files files = {0};
     int err = manifest_replay(db->env, &db->store, &state);
 
     if (err)
@@ -327,10 +239,17 @@ int db_recover(struct lsm_db *db)
     db->flushed_seqno = state.flushed_seqno;
     db->manifest_number = state.manifest_number;
     atomic_store(&db->next_file, state.next_file ? state.next_file : 1);
-    err = replay_logs(db, state.version);
+    if (state.torn_len)
+        db_log(db, LSM_LOG_WARN, "%s: the manifest's last record is torn and was cut off",
+               db->env->path);
+    err = store_files_list(db, &files);
+    if (!err)
+        err = store_files_check(db, &files, state.version);
+    if (!err)
+        err = replay_logs(db, &files, state.version);
+    if (!err && !db->options.read_only)
+        err = store_files_clean(db);
+    store_files_done(&files);
     version_unref(state.version);
-    if (err || db->options.read_only)
-        return err;
-    keep.version = db->sv->version;
-    return env_list(db->env, remove_leftover, &keep);
+    return err;
 }
