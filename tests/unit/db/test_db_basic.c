@@ -237,7 +237,7 @@ static void read_only_store_reads_the_log_and_writes_nothing(void **state)
 static void killed_process_loses_nothing_acknowledged(void **state)
 {
     struct lsm_options o = default_options();
-    char *dir = scratch_new(), key[16];
+    char *dir = scratch_new(), key[32];
     int status;
     pid_t child;
 
