@@ -474,8 +474,7 @@ static void the_text_shows_entries_and_places(void **state)
         "range tombstone \"b\" to \"c\\x00\" @4",
         "partition at ",
         "  block at 0, ",
-        "    \"a\\xff\" @7 put, 40 bytes: \"0123456789012345678901234567890"
-        "1\"...\n",
+        "    \"a\\xff\" @7 put, 40 bytes: \"01234567890123456789012345678901\"...\n",
         "    \"d\" @6 delete\n",
         "    \"d\" @5 patch, 3 bytes: \"\\x00hi\"\n"};
     struct model m = {0};
