@@ -82,9 +82,10 @@ is_mounted() {
 }
 
 # A live mount. One whose daemon has died is listed as well, and the kernel may still know its root's
-# attributes, but statfs(2) always asks the daemon.
+# attributes, but statfs(2) always asks the daemon. The type (FUSE's) tells the mount from what lies
+# below it, should a stale mount have gone meanwhile.
 is_ready() {
-    is_mounted && stat -f "$MNT" >/dev/null 2>&1
+    is_mounted && [ "$(stat -f -c %t "$MNT" 2>/dev/null)" = 65735546 ]
 }
 
 # within SECONDS COMMAND...: until the command succeeds.
@@ -217,17 +218,21 @@ finish() {
         echo "--- the daemon's last words:" >&2
         tail -n 60 "$LOG" >&2
     fi
-    for finish_dir in $(mounts_below); do
-        unmount_by_force "$finish_dir"
-    done
     if [ -n "$DAEMON" ]; then
+        kill "$DAEMON" 2>/dev/null
         within 10 daemon_is_gone || kill -9 "$DAEMON" 2>/dev/null
         wait "$DAEMON" 2>/dev/null
     fi
+    for finish_dir in $(mounts_below); do
+        unmount_by_force "$finish_dir"
+    done
     if ! within 20 scratch_is_unused; then
         echo "$TEST: FAILED: processes were left: $(scratch_users | tr '\n' ' ')" >&2
         for finish_pid in $(scratch_users); do
             kill -9 "$finish_pid" 2>/dev/null
+        done
+        for finish_dir in $(mounts_below); do
+            unmount_by_force "$finish_dir"
         done
         finish_status=1
     fi
