@@ -1,0 +1,374 @@
+/*
+ * Power cuts and failing calls under a store with small memtables, so that flushes, compactions and
+ * manifest edits are always under way.
+ *
+ * After each batch the test notes a digest of what the model holds. When the store is opened again
+ * it must hold exactly the state after some batch: no earlier one than the last that was synced,
+ * and after a mere kill no earlier one than the last that was acknowledged. Then the test goes on
+ * from there, so that recovery itself is cut and recovered.
+ *
+ * TEST_SEED repeats a run; TEST_ROUNDS makes it longer.
+ */
+#include "lib/cmocka_all.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "lib/env_fault.h"
+#include "lib/kv_model.h"
+#include "lib/rng.h"
+#include "lib/scratch.h"
+#include "lsm/db/db.h"
+
+enum {
+    KEY_COUNT = 120,
+    BATCH_COUNT_MAX = 4000
+};
+
+struct batch_log {
+    struct buf ops;  /* as in a write batch */
+    uint64_t digest; /* of the model after it */
+};
+
+struct run {
+    char *dir;
+    struct env_fault *fault;
+    struct lsm_db *db;
+    struct rng rng;
+    uint64_t seed;
+    unsigned round;
+    struct kv_model model;
+    struct batch_log log[BATCH_COUNT_MAX]; /* [0]: the state at the start of the round */
+    size_t count;                          /* batches written, the last perhaps without an answer */
+    size_t acked;                          /* the first so many were acknowledged */
+    size_t synced;                         /* and so many were synced */
+};
+
+static void fail_round(const struct run *r, const char *what)
+{
+    fail_msg("seed %llu round %u, %zu batches, %zu acknowledged, %zu synced: %s (%s)",
+             (unsigned long long)r->seed, r->round, r->count, r->acked, r->synced, what,
+             lsm_detail());
+}
+
+static uint64_t digest_pair(uint64_t digest, struct slice key, struct slice value)
+{
+    digest = XXH3_64bits_withSeed(key.data, key.len, digest);
+    return XXH3_64bits_withSeed(value.data, value.len, digest);
+}
+
+static uint64_t digest_model(const struct kv_model *m)
+{
+    uint64_t digest = 0;
+
+    for (size_t i = 0; i < m->count; i++)
+        digest = digest_pair(digest, buf_slice(&m->pairs[i].key), buf_slice(&m->pairs[i].value));
+    return digest;
+}
+
+static uint64_t digest_store(struct run *r)
+{
+    uint64_t digest = 0;
+    struct lsm_iter *it;
+    int at;
+
+    if (lsm_iter_new(r->db, NULL, NULL, 0, NULL, 0, &it))
+        fail_round(r, "no iterator");
+    for (at = lsm_iter_first(it); at > 0; at = lsm_iter_next(it)) {
+        size_t key_len, value_len;
+        const void *key = lsm_iter_key(it, &key_len), *value = lsm_iter_value(it, &value_len);
+
+        digest = digest_pair(digest, slice_of(key, key_len), slice_of(value, value_len));
+    }
+    if (at < 0)
+        fail_round(r, "scan");
+    lsm_iter_free(it);
+    return digest;
+}
+
+static void apply(struct kv_model *m, struct slice ops)
+{
+    struct batch_op op;
+    uint64_t offset;
+    struct slice bytes;
+
+    while (batch_next(&ops, &op) > 0) {
+        switch (op.kind) {
+        case KIND_PUT:
+            kv_put(m, op.key, op.value);
+            break;
+        case KIND_DELETE:
+            kv_delete(m, op.key);
+            break;
+        case KIND_DELETE_RANGE:
+            if (slice_cmp(op.key, op.value) < 0)
+                kv_delete_range(m, op.key, op.value);
+            break;
+        default:
+            assert_true(patch_decode(op.value, &offset, &bytes));
+            kv_patch(m, op.key, (size_t)offset, bytes);
+        }
+    }
+}
+
+static void random_batch(struct run *r, struct lsm_batch *b)
+{
+    uint8_t value[2000];
+
+    for (uint64_t n = 1 + rng_below(&r->rng, 6); n; n--) {
+        char key[32], end[32];
+        size_t key_len = (size_t)sprintf(key, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
+        size_t end_len = (size_t)sprintf(end, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
+        size_t len = (size_t)rng_below(&r->rng, sizeof(value));
+        uint64_t what = rng_below(&r->rng, 20);
+
+        memset(value, (int)rng_next(&r->rng), len);
+        if (what < 3)
+            assert_int_equal(lsm_batch_delete(b, key, key_len), 0);
+        else if (what == 3)
+            assert_int_equal(lsm_batch_delete_range(b, key, key_len, end, end_len), 0);
+        else if (what < 8)
+            assert_int_equal(lsm_batch_patch(b, key, key_len, 100, value, len / 8), 0);
+        else
+            assert_int_equal(lsm_batch_put(b, key, key_len, value, len), 0);
+    }
+}
+
+static struct lsm_options small_options(void)
+{
+    struct lsm_options o;
+
+    lsm_options_default(&o);
+    o.create = true;
+    o.memtable_len = 64 << 10;
+    o.table_len = 64 << 10;
+    o.level_base_len = 128 << 10;
+    o.l0_compact_count = 2;
+    o.cache_len = 1 << 20;
+    return o;
+}
+
+static int open_store(struct run *r)
+{
+    struct lsm_options o = small_options();
+
+    return db_open(env_fault_env(r->fault), &o, &r->db);
+}
+
+/* One batch; 0 or the store's answer. */
+static int write_one(struct run *r)
+{
+    struct lsm_batch *b;
+    bool sync = rng_below(&r->rng, 10) == 0;
+    int err;
+
+    assert_int_equal(lsm_batch_new(&b), 0);
+    random_batch(r, b);
+    apply(&r->model, buf_slice(&b->bytes));
+    r->count++;
+    assert_true(r->count < BATCH_COUNT_MAX);
+    assert_int_equal(buf_assign(&r->log[r->count].ops, b->bytes.data, b->bytes.len), 0);
+    r->log[r->count].digest = digest_model(&r->model);
+    err = lsm_write(r->db, b, sync ? LSM_WRITE_SYNC : 0);
+    lsm_batch_free(b);
+    if (!err) {
+        r->acked = r->count;
+        if (sync)
+            r->synced = r->count;
+    }
+    return err;
+}
+
+/* The store must hold the state after one of the batches from `least` on; make it the model's. */
+static void settle(struct run *r, const struct kv_model *start, size_t least)
+{
+    uint64_t digest = digest_store(r);
+    size_t found = r->count + 1;
+
+    for (size_t i = r->count + 1; i-- > least && found > r->count;) {
+        if (r->log[i].digest == digest)
+            found = i;
+    }
+    if (found > r->count)
+        fail_round(r, "the store holds none of the states that it may hold");
+    kv_clear(&r->model);
+    kv_copy(&r->model, start);
+    for (size_t i = 1; i <= found; i++)
+        apply(&r->model, buf_slice(&r->log[i].ops));
+    if (lsm_verify(r->db, NULL, NULL, NULL) != 0)
+        fail_round(r, "verify");
+}
+
+static void begin_round(struct run *r, struct kv_model *ret_start)
+{
+    kv_copy(ret_start, &r->model);
+    r->count = r->acked = r->synced = 0;
+    r->log[0].digest = digest_model(&r->model);
+}
+
+static struct run *run_new(uint64_t seed)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    struct env *base;
+
+    assert_non_null(r);
+    r->seed = seed;
+    r->rng.state = seed;
+    r->dir = scratch_new();
+    assert_int_equal(env_posix_open(r->dir, ENV_CREATE, &base), 0);
+    assert_int_equal(env_fault_open(base, &r->fault), 0);
+    return r;
+}
+
+static void run_free(struct run *r)
+{
+    for (size_t i = 0; i < BATCH_COUNT_MAX; i++)
+        buf_free(&r->log[i].ops);
+    kv_clear(&r->model);
+    env_fault_close(r->fault);
+    scratch_free(r->dir);
+    free(r);
+}
+
+static unsigned rounds_wanted(unsigned fallback)
+{
+    const char *s = getenv("TEST_ROUNDS");
+
+    return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
+}
+
+static void power_cuts_leave_a_prefix_with_all_that_was_synced(void **state)
+{
+    struct run *r = run_new(rng_seed(7));
+
+    (void)state;
+    env_fault_remember_removed(r->fault);
+    if (open_store(r))
+        fail_round(r, "open");
+    for (r->round = 0; r->round < rounds_wanted(120); r->round++) {
+        struct kv_model start;
+        size_t batches = (size_t)rng_below(&r->rng, 300);
+        /* Cut at a call in the middle of something, or between two batches. */
+        if (rng_below(&r->rng, 3) == 0)
+            env_fault_fail(r->fault, ENV_FAULT_CHANGES, 1 + rng_below(&r->rng, 400), EIO, true);
+        begin_round(r, &start);
+        while (r->count < batches && write_one(r) == 0)
+            ;
+        env_fault_cut_power(r->fault);
+        lsm_close(r->db);
+        r->db = NULL;
+        assert_int_equal(
+            env_fault_crash(r->fault, (unsigned)rng_below(&r->rng, 16), rng_next(&r->rng)), 0);
+        if (open_store(r))
+            fail_round(r, "the store does not open after a power cut");
+        settle(r, &start, r->synced);
+        kv_clear(&start);
+    }
+    assert_int_equal(lsm_close(r->db), 0);
+    run_free(r);
+}
+
+/* Fail the nth changing call with err, then open again without losing anything: as after a kill. */
+static void fail_nth(struct run *r, uint64_t nth, int err, bool forever)
+{
+    struct kv_model start;
+    int answer;
+
+    begin_round(r, &start);
+    env_fault_fail(r->fault, ENV_FAULT_CHANGES | ENV_FAULT_RESERVE, nth, err, forever);
+    answer = open_store(r);
+    while (!answer && r->count < 60) {
+        answer = write_one(r);
+        /* A full disk refuses; what was refused must not be there. */
+        if (answer == -ENOSPC) {
+            kv_clear(&r->model);
+            kv_copy(&r->model, &start);
+            r->count--;
+            for (size_t i = 1; i <= r->count; i++)
+                apply(&r->model, buf_slice(&r->log[i].ops));
+        }
+    }
+    lsm_close(r->db);
+    r->db = NULL;
+    env_fault_fail(r->fault, 0, 0, 0, false);
+    if (open_store(r))
+        fail_round(r, "the store does not open after a failed call");
+    settle(r, &start, r->acked);
+    kv_clear(&start);
+    lsm_close(r->db);
+    r->db = NULL;
+}
+
+static void every_failing_call_leaves_all_that_was_acknowledged(void **state)
+{
+    struct run *r = run_new(rng_seed(11));
+
+    (void)state;
+    for (r->round = 1; r->round <= rounds_wanted(150); r->round++)
+        fail_nth(r, r->round, r->round % 2 ? EIO : ENOSPC, r->round % 3 == 0);
+    run_free(r);
+}
+
+static void full_disk_refuses_and_recovers_when_space_returns(void **state)
+{
+    struct run *r = run_new(rng_seed(13));
+    struct lsm_batch *b;
+    uint8_t value[10000];
+    unsigned written = 0;
+    int err = 0;
+
+    (void)state;
+    assert_int_equal(open_store(r), 0);
+    for (size_t i = 0; i < sizeof(value); i++)
+        value[i] = (uint8_t)rng_next(&r->rng);
+    env_fault_limit(r->fault, 4 << 20);
+    while (!err && written < 10000) {
+        char key[16];
+        size_t len = (size_t)sprintf(key, "k%05u", written);
+
+        err = lsm_put(r->db, key, len, value, sizeof(value), 0);
+        written += !err;
+    }
+    assert_int_equal(err, -ENOSPC);
+    assert_true(written > 50);
+    for (unsigned i = 0; i < written; i++) {
+        char key[16];
+        size_t len = (size_t)sprintf(key, "k%05u", i);
+        struct lsm_value v;
+
+        assert_int_equal(lsm_get(r->db, NULL, key, len, &v), 0);
+        assert_int_equal(v.len, sizeof(value));
+        lsm_value_done(&v);
+    }
+    /* Deleting works, and gives the space back without more ado. */
+    assert_int_equal(lsm_batch_new(&b), 0);
+    assert_int_equal(lsm_batch_delete_range(b, "k", 1, "l", 1), 0);
+    assert_int_equal(lsm_write(r->db, b, LSM_WRITE_URGENT), 0);
+    lsm_batch_free(b);
+    for (unsigned i = 0; i < 2000; i++) {
+        err = lsm_put(r->db, "again", 5, value, sizeof(value), 0);
+        if (!err)
+            break;
+        assert_int_equal(err, -ENOSPC);
+        /* Ask for the flush that is due anyhow, rather than wait for its time. */
+        lsm_flush(r->db);
+    }
+    assert_int_equal(err, 0);
+    assert_int_equal(lsm_verify(r->db, NULL, NULL, NULL), 0);
+    env_fault_limit(r->fault, 0);
+    assert_int_equal(lsm_close(r->db), 0);
+    run_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(power_cuts_leave_a_prefix_with_all_that_was_synced),
+        cmocka_unit_test(every_failing_call_leaves_all_that_was_acknowledged),
+        cmocka_unit_test(full_disk_refuses_and_recovers_when_space_returns),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
