@@ -26,7 +26,7 @@ compare() {
 head -c 3000000 /dev/urandom >"$S/random"
 on_both "cp '$S/random' copied"
 on_both "dd if='$S/random' of=odd bs=777 count=500 status=none"
-on_both "dd if='$S/random' of=holes bs=4096 count=3 seek=1000000 status=none"
+on_both "dd if='$S/random' of=holes bs=4096 count=3 seek=100000 status=none"
 on_both "truncate -s 10G huge_hole; printf end >>huge_hole; truncate -s 4097 huge_hole"
 on_both "cp '$S/random' shrunk; truncate -s 70001 shrunk; truncate -s 200000 shrunk"
 on_both "cp '$S/random' middle; printf MIDDLE | dd of=middle bs=1 seek=65530 conv=notrunc status=none"

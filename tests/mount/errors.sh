@@ -25,7 +25,7 @@ refused "other" "$FLUXFS" mount "$S/other" "$MNT"
 refused "other" "$FLUXFS" mkfs "$S/other"
 same "file precious" "$(ls "$S/other") $(cat "$S/other/file")" "a directory that is no store is left alone"
 refused "." "$FLUXFS" mount "$S/file" "$MNT"
-refused "exist" "$FLUXFS" mkfs "$STORE"
+refused "already" "$FLUXFS" mkfs "$STORE"
 
 say "in use"
 mount_fs
