@@ -151,6 +151,9 @@ static int replay_all(struct replay *r)
         err = wal_reader_open(r->db->env, log, &reader);
         if (err)
             return err;
+        if (wal_reader_header(reader) == WAL_HEADER_DAMAGED)
+            db_log(r->db, LSM_LOG_WARN, "%s/%08llu.wal: the log's header is torn or damaged",
+                   r->db->env->path, (unsigned long long)log);
         if (!r->ended && wal_reader_last_seqno(reader) > r->seqno)
             note_end(r, log, 0);
         err = r->ended ? examine_later(r, reader, log) : replay_log(r, reader, log);

@@ -104,13 +104,15 @@ static int verify_log(struct verify *v, uint64_t number)
 {
     struct wal_reader *reader;
     struct wal_record record;
-    int err, more;
+    int err, more = 0;
 
     wal_file_name(number, v->file);
     err = wal_reader_open(v->db->env, number, &reader);
     if (err)
         return judge(v, err);
-    while ((more = wal_reader_next(reader, &record)) > 0) {
+    if (wal_reader_header(reader) == WAL_HEADER_DAMAGED)
+        err = report(v, 0, "the log's header is damaged; its records can be read");
+    while (!err && (more = wal_reader_next(reader, &record)) > 0) {
         uint64_t count;
 
         err = batch_check(record.payload, &count);

@@ -62,12 +62,20 @@ struct wal_end {
     uint64_t later_record_offset; /* of the first such record; 0 when there is none */
 };
 
+enum wal_header_state {
+    WAL_HEADER_WHOLE,
+    WAL_HEADER_MISSING, /* the file is shorter, or holds zeros there: it never reached the disk */
+    WAL_HEADER_DAMAGED, /* torn, or damaged later */
+};
+
 /*
- * ERR_WAL_HEADER when the header is damaged. Where it never reached the disk (the file is shorter
- * than a header, or its place holds zeros) the log is empty and torn, and its last_seqno 0.
+ * ERR_WAL_HEADER when the header is whole and of a newer format or another log. Without a whole one
+ * the records are read all the same, and the first tells where the log begins; with none, the log
+ * is empty and torn.
  */
 int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret);
-/* The sequence number after which the log begins. */
+enum wal_header_state wal_reader_header(const struct wal_reader *r);
+/* The sequence number after which the log begins; 0 without a whole header. */
 uint64_t wal_reader_last_seqno(const struct wal_reader *r);
 int wal_reader_next(struct wal_reader *r, struct wal_record *ret);
 /* After wal_reader_next returned 0: searches the rest of the file for later valid records. */

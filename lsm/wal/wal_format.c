@@ -65,6 +65,12 @@ void wal_header_encode(uint64_t number, uint64_t last_seqno, uint8_t p[WAL_HEADE
     put_le32(p + HDR_CHECKSUM, header_checksum(p));
 }
 
+bool wal_header_intact(const uint8_t p[WAL_HEADER_LEN])
+{
+    return memcmp(p + HDR_MAGIC, magic, sizeof(magic)) == 0 &&
+           get_le32(p + HDR_CHECKSUM) == header_checksum(p);
+}
+
 const char *wal_header_decode(const uint8_t p[WAL_HEADER_LEN], uint64_t number,
                               uint64_t *ret_last_seqno)
 {

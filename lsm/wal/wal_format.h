@@ -32,6 +32,8 @@ static inline uint64_t wal_record_len(uint64_t payload_len)
 }
 
 void wal_header_encode(uint64_t number, uint64_t last_seqno, uint8_t p[WAL_HEADER_LEN]);
+/* Magic number and checksum are right: these bytes were written as a header. */
+bool wal_header_intact(const uint8_t p[WAL_HEADER_LEN]);
 /* NULL and *ret_last_seqno, or what is wrong. */
 const char *wal_header_decode(const uint8_t p[WAL_HEADER_LEN], uint64_t number,
                               uint64_t *ret_last_seqno);

@@ -27,8 +27,8 @@ struct wal_reader {
     struct env_reader *file;
     uint64_t number;
     uint64_t file_len;
-    uint64_t last_seqno; /* of the header */
-    bool has_header;
+    uint64_t last_seqno;          /* of the header; 0 without one */
+    enum wal_header_state header; /* what is there of it */
 
     uint64_t offset;     /* where the next record should begin */
     uint64_t next_seqno; /* and with which it should */
@@ -97,26 +97,31 @@ static bool all_zeros(const uint8_t *p, size_t len)
 }
 
 /*
- * A header that never reached the disk, because the file is too short or the place still holds
- * zeros, is the torn beginning of a log; any other wrong header is damage.
+ * A header may be wrong because it never reached the disk, or only a part of it did, or because it
+ * was damaged. Records tell for themselves which log and which place they belong to, so they are
+ * read all the same; what cannot be right is a whole header of a newer format or of another log.
  */
 static int read_header(struct wal_reader *r)
 {
-    const char *wrong;
+    const char *wrong = NULL;
     const uint8_t *p;
     int err;
 
+    r->offset = WAL_HEADER_LEN;
+    r->header = WAL_HEADER_MISSING;
     if (r->file_len < WAL_HEADER_LEN)
         return 0;
     err = look(r, 0, WAL_HEADER_LEN, &p);
     if (err || all_zeros(p, WAL_HEADER_LEN))
         return err;
+    r->header = WAL_HEADER_DAMAGED;
+    if (!wal_header_intact(p))
+        return 0;
     wrong = wal_header_decode(p, r->number, &r->last_seqno);
     if (wrong)
         return err_raise(ERR_WAL_HEADER, "%s/%s: the log's header cannot be used: %s",
                          r->file->env->path, r->file->name, wrong);
-    r->has_header = true;
-    r->offset = WAL_HEADER_LEN;
+    r->header = WAL_HEADER_WHOLE;
     r->next_seqno = r->last_seqno + 1;
     return 0;
 }
@@ -144,6 +149,11 @@ int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret)
     return 0;
 }
 
+enum wal_header_state wal_reader_header(const struct wal_reader *r)
+{
+    return r->header;
+}
+
 uint64_t wal_reader_last_seqno(const struct wal_reader *r)
 {
     return r->last_seqno;
@@ -152,14 +162,15 @@ uint64_t wal_reader_last_seqno(const struct wal_reader *r)
 int wal_reader_next(struct wal_reader *r, struct wal_record *ret)
 {
     struct wal_record record;
-    int found = r->has_header ? record_at(r, r->offset, &record) : 0;
+    int found = record_at(r, r->offset, &record);
 
     if (found <= 0)
         return found;
-    if (record.first_seqno != r->next_seqno)
+    /* Without a header, and so with next_seqno 0, the first record tells where the log begins. */
+    if (r->next_seqno && record.first_seqno != r->next_seqno)
         return 0;
     r->offset += wal_record_len(record.payload.len);
-    r->next_seqno += record.op_count;
+    r->next_seqno = record.first_seqno + record.op_count;
     *ret = record;
     return 1;
 }
@@ -209,7 +220,12 @@ static int find_later(struct wal_reader *r, struct wal_end *end)
 int wal_reader_end(struct wal_reader *r, struct wal_end *ret)
 {
     struct wal_end end = {.kind = WAL_END_CLEAN, .offset = r->offset};
-    int zeros = r->has_header ? zeros_follow(r, r->offset) : 0, err = 0;
+    bool begun = r->next_seqno != 0;
+    int zeros = begun ? zeros_follow(r, r->offset) : 0, err = 0;
+
+    /* Neither header nor record: torn from the start. */
+    if (!begun)
+        end.offset = 0;
 
     if (zeros < 0)
         return zeros;

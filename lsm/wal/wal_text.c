@@ -83,8 +83,12 @@ int wal_to_text(struct env *env, uint64_t number, int (*put)(void *arg, const ch
 
     if (err)
         return err;
-    snprintf(line, sizeof(line), "log %" PRIu64 ": begins after sequence %" PRIu64, number,
-             wal_reader_last_seqno(r));
+    if (wal_reader_header(r) == WAL_HEADER_WHOLE)
+        snprintf(line, sizeof(line), "log %" PRIu64 ": begins after sequence %" PRIu64, number,
+                 wal_reader_last_seqno(r));
+    else
+        snprintf(line, sizeof(line), "log %" PRIu64 ": header %s", number,
+                 wal_reader_header(r) == WAL_HEADER_MISSING ? "missing" : "damaged");
     err = put(arg, line);
     if (!err)
         err = put_all(r, &t);

@@ -78,7 +78,7 @@ static int append(struct wal_writer *w, const struct slice *parts, unsigned part
 
 static int write_header(struct wal_writer *w, uint64_t last_seqno)
 {
-    uint8_t header[WAL_HEADER_LEN];
+    uint8_t header[WAL_HEADER_LEN] = {0};
     struct slice part = slice_of(header, sizeof(header));
     int err = reserve(w, sizeof(header));
 
