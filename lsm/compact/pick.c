@@ -202,6 +202,28 @@ struct scored_level {
     uint64_t excess; /* bytes above the target that are not being moved already */
 };
 
+/*
+ * Would merging this table of level 0 at once, because of its tombstones, give back space in
+ * proportion to what it rewrites? Point deletions must be a quarter of the entries that they lie
+ * over.
+ */
+static bool tombstones_pay(const struct picking *p, const struct table_meta *m)
+{
+    struct key_range range = range_of(m);
+    uint64_t below = 0;
+
+    if (!table_is_rich(m))
+        return false;
+    for (unsigned n = p->targets.base_level; n < LEVEL_COUNT; n++) {
+        const struct level *level = &p->v->levels[n];
+        struct overlap o = overlap_of(level, &range);
+
+        for (size_t i = o.first; i < o.end; i++)
+            below = add_saturating(below, level->tables[i]->stats.entry_count);
+    }
+    return below && (m->stats.rangedel_count || m->stats.delete_count >= below / 4);
+}
+
 static struct scored_level score_level0(const struct picking *p)
 {
     const struct level *level = &p->v->levels[0];
@@ -215,6 +237,8 @@ static struct scored_level score_level0(const struct picking *p)
             continue;
         runs += !same_run(last, m);
         last = m;
+        if (tombstones_pay(p, m))
+            runs += want;
         /* A flush with a table of mostly tombstones counts twice: it gives space back. */
         if (table_is_rich(m)) {
             runs += !same_run(last_rich, m);

@@ -30,13 +30,31 @@ static void handle_failure(struct lsm_db *db, int err, const char *what)
     mutex_unlock(&db->mu);
 }
 
-/* A flush or compaction ended well or not: those who wait for room look again. */
-static void note_done_locked(struct lsm_db *db, int err) REQUIRES(db->mu)
+/* A flush or compaction has ended, well or not: those who wait for room look again. */
+static void note_done_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
-    if (!err)
-        db->disk_full = false;
     cond_broadcast(&db->done_cond);
     cond_broadcast(&db->work_cond);
+}
+
+/*
+ * The disk is full. What was deleted lies in the memtable and frees nothing until it has been
+ * flushed and compacted, so do not wait until the memtable is full. Called and returns with the
+ * lock.
+ */
+static void relieve_full_disk(struct lsm_db *db) REQUIRES(db->mu)
+{
+    bool low;
+
+    mutex_unlock(&db->mu);
+    queue_try_switch_memtable(db);
+    low = db_space_is_low(db);
+    mutex_lock(&db->mu);
+    if (!low)
+        db->disk_full = false;
+    note_done_locked(db);
+    if (db->disk_full && db->sv->imm_count == 0 && !atomic_load(&db->closing))
+        cond_wait_ms(&db->work_cond, &db->mu, RETRY_MS);
 }
 
 static void *flush_main(void *arg)
@@ -47,8 +65,12 @@ static void *flush_main(void *arg)
     while (!atomic_load(&db->closing)) {
         int err;
 
-        if (db->sv->imm_count == 0 || atomic_load(&db->sticky_err)) {
+        if (atomic_load(&db->sticky_err) || (db->sv->imm_count == 0 && !db->disk_full)) {
             cond_wait(&db->work_cond, &db->mu);
+            continue;
+        }
+        if (db->sv->imm_count == 0) {
+            relieve_full_disk(db);
             continue;
         }
         db->flushing = true;
@@ -58,7 +80,7 @@ static void *flush_main(void *arg)
             handle_failure(db, err, "flush failed");
         mutex_lock(&db->mu);
         db->flushing = false;
-        note_done_locked(db, err);
+        note_done_locked(db);
     }
     mutex_unlock(&db->mu);
     return NULL;
@@ -124,7 +146,7 @@ static void *compact_main(void *arg)
         mutex_lock(&db->mu);
         mark_locked(&c, false);
         db->compacting_count--;
-        note_done_locked(db, err);
+        note_done_locked(db);
         mutex_unlock(&db->mu);
         compaction_done(&c, &db->store);
         mutex_lock(&db->mu);

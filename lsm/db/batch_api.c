@@ -24,7 +24,7 @@ void lsm_batch_free(struct lsm_batch *b)
 void lsm_batch_clear(struct lsm_batch *b)
 {
     b->bytes.len = 0;
-    b->count = 0;
+    b->count = b->delete_count = 0;
 }
 
 size_t lsm_batch_count(const struct lsm_batch *b)
@@ -42,6 +42,7 @@ static int add(struct lsm_batch *b, enum kind kind, struct slice key, struct sli
         return -EINVAL;
     err = batch_append(&b->bytes, kind, key, value);
     b->count += !err;
+    b->delete_count += !err && (kind == KIND_DELETE || kind == KIND_DELETE_RANGE);
     return err;
 }
 

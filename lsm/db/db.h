@@ -54,6 +54,7 @@ struct lsm_snapshot {
 struct lsm_batch {
     struct buf bytes;
     uint64_t count;
+    uint64_t delete_count; /* of them, deletions of keys and ranges */
 };
 
 /* Counters behind lsm_stats; all relaxed. */
@@ -88,6 +89,7 @@ struct lsm_db {
 
     /* Touched only by the writer that leads the queue. */
     uint64_t last_seqno;                                  /* given to an operation */
+    uint64_t delete_count;                                /* deletions in the memtable */
     uint64_t space_free, space_checked_ns, space_written; /* see room.c */
 
     struct mutex sync_mu; /* order 1 */
@@ -164,6 +166,11 @@ int db_switch_memtable(struct lsm_db *db);
  * leader. With `urgent` a full disk is no error: the old one goes on. */
 int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent);
 
+/* Is less free than flushes and compactions may need? Reads the disk anew. */
+bool db_space_is_low(struct lsm_db *db);
+
+/* write.c: switch the memtable, unless somebody is writing just now. */
+void queue_try_switch_memtable(struct lsm_db *db);
 /* write.c: switch the memtable from outside; *ret is the last one to wait for, referenced, or NULL.
  */
 int queue_switch_memtable(struct lsm_db *db, struct memtable **ret);

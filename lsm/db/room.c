@@ -21,7 +21,8 @@ enum {
     SPACE_RESERVE_LEN_MAX = 64 << 20, /* bytes */
     MEMTABLE_LEN_MIN = 256 << 10,
     FULL_RETRY_MS = 200,
-    DELAY_STEP_US = 500, /* per run of level 0 above the limit, for each 128 KiB */
+    MEMTABLE_DELETE_COUNT_MAX = 1 << 16, /* flush earlier, so that deletions give space back */
+    DELAY_STEP_US = 500,                 /* per run of level 0 above the limit, for each 128 KiB */
     DELAY_UNIT_LEN = 128 << 10,
     DELAY_US_MAX = 20000,
 };
@@ -45,9 +46,9 @@ static int refresh_space(struct lsm_db *db, size_t len)
 }
 
 /* Kept free for flushes and compactions of a full disk, in proportion on a small one. */
-static uint64_t reserve_len(const struct lsm_db *db)
+static uint64_t reserve_len(const struct lsm_db *db, uint64_t free_len)
 {
-    uint64_t part = (db->space_free + db->options.memtable_len) / 8;
+    uint64_t part = (free_len + db->options.memtable_len) / 8;
 
     return part < SPACE_RESERVE_LEN_MAX ? part : SPACE_RESERVE_LEN_MAX;
 }
@@ -71,19 +72,36 @@ static size_t memtables_len(const struct superversion *sv)
     return len;
 }
 
+/* What must be free before `len` more bytes are taken. */
+static uint64_t space_needed(const struct lsm_db *db, const struct superversion *sv, size_t len,
+                             uint64_t free_len)
+{
+    return memtables_len(sv) + 2 * (uint64_t)len + reserve_len(db, free_len);
+}
+
+bool db_space_is_low(struct lsm_db *db)
+{
+    struct superversion *sv = sv_get(db);
+    uint64_t total, free_len;
+    bool low =
+        env_space(db->env, &total, &free_len) || free_len < space_needed(db, sv, 0, free_len);
+
+    sv_put(sv);
+    return low;
+}
+
 static int check_space(struct lsm_db *db, const struct superversion *sv, size_t len)
 {
-    uint64_t need = memtables_len(sv) + 2 * (uint64_t)len + reserve_len(db);
     int err = refresh_space(db, len);
 
     if (err)
         return err;
-    if (db->space_free >= need + db->space_written)
+    if (db->space_free >= space_needed(db, sv, len, db->space_free) + db->space_written)
         return 0;
     /* Look again at once before refusing: space may just have come back. */
     db->space_checked_ns = 0;
     err = refresh_space(db, 0);
-    if (err || db->space_free >= need)
+    if (err || db->space_free >= space_needed(db, sv, len, db->space_free))
         return err;
     mutex_lock(&db->mu);
     db->disk_full = true;
@@ -133,6 +151,7 @@ int db_switch_memtable(struct lsm_db *db)
     old = sv ? sv_install_locked(db, sv) : NULL;
     cond_broadcast(&db->work_cond);
     mutex_unlock(&db->mu);
+    db->delete_count = 0;
     sv_put(old);
     memtable_unref(mem);
     /* The log was switched and the memtable was not: the two may not part. */
@@ -188,7 +207,9 @@ int db_make_room(struct lsm_db *db, size_t len, bool urgent)
         err = check_space(db, sv, len);
     else if (!err)
         err = refresh_space(db, len);
-    if (!err && memtable_len(sv->mem) >= memtable_limit(db) && !memtable_empty(sv->mem))
+    if (!err && !memtable_empty(sv->mem) &&
+        (memtable_len(sv->mem) >= memtable_limit(db) ||
+         db->delete_count >= MEMTABLE_DELETE_COUNT_MAX))
         err = db_renew_memtable(db, sv->imm_count, urgent);
     if (!err && !urgent)
         delay(db, sv->version, len);

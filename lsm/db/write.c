@@ -107,6 +107,8 @@ static int append(struct lsm_db *db, struct group *g)
     if (err)
         return err == -ENOSPC ? err : db_fail(db, err, "writing the log failed");
     db->last_seqno = seqno;
+    for (unsigned i = 0; i < g->count; i++)
+        db->delete_count += g->members[i]->batch->delete_count;
     atomic_fetch_add_explicit(&db->counters.wal_write_len, g->len, memory_order_relaxed);
     return 0;
 }
@@ -292,4 +294,32 @@ int queue_switch_memtable(struct lsm_db *db, struct memtable **ret)
     mutex_unlock(&db->queue_mu);
     cond_done(&w.cond);
     return err;
+}
+
+void queue_try_switch_memtable(struct lsm_db *db)
+{
+    static const struct lsm_batch nothing;
+    struct writer w = {.batch = &nothing, .state = WRITER_QUEUED};
+    struct group g = {.members = {&w}, .count = 1};
+    struct superversion *sv;
+    int err = 0;
+
+    mutex_lock(&db->queue_mu);
+    if (db->queue_head) {
+        mutex_unlock(&db->queue_mu);
+        return;
+    }
+    cond_init(&w.cond);
+    enqueue(db, &w);
+    mutex_unlock(&db->queue_mu);
+    sv = sv_get(db);
+    /* Never wait here: those for whom one waits may be waiting for this thread. */
+    if (!memtable_empty(sv->mem) && sv->imm_count + 1 < db->options.memtable_count_max &&
+        db_writable(db) == 0)
+        err = db_switch_memtable(db);
+    sv_put(sv);
+    mutex_lock(&db->queue_mu);
+    leave(db, &g, err);
+    mutex_unlock(&db->queue_mu);
+    cond_done(&w.cond);
 }
