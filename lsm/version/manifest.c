@@ -122,7 +122,7 @@ static int snapshot_edit(const struct manifest_state *state, struct version_edit
 /* Header, first record, sync, and the name. */
 static int write_first(struct env *env, struct manifest *m, const struct manifest_state *state)
 {
-    uint8_t header[MANIFEST_HEADER_LEN];
+    uint8_t header[MANIFEST_HEADER_LEN] = {0};
     struct slice part = slice_of(header, sizeof(header));
     struct version_edit e;
     int err = snapshot_edit(state, &e);
