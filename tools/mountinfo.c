@@ -86,7 +86,7 @@ static int find(const char *dir, const char *source, struct mount_entry *ret)
     if (!f)
         return -errno;
     while (!err && getline(&line, &cap, f) >= 0) {
-        char *d, *t, *s;
+        char *d = NULL, *t = NULL, *s = NULL;
 
         if (split(line, &d, &t, &s) &&
             ((dir && !strcmp(d, dir)) || (source && !strcmp(t, MOUNT_TYPE) && !strcmp(s, source))))
