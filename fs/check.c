@@ -10,7 +10,7 @@
  * Nothing is written. Damage that one pass meets is counted and does not end the check: a later
  * pass then stays silent about what the damage would explain.
  */
-#include "fs/check.h"
+#include "fs/fsck.h"
 
 #include <stdio.h>
 #include <stdlib.h>

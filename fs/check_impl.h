@@ -8,7 +8,7 @@
 #ifndef FS_CHECK_IMPL_H
 #define FS_CHECK_IMPL_H
 
-#include "fs/check.h"
+#include "fs/fsck.h"
 #include "fs/inode.h"
 #include "fs/key.h"
 #include "lsm/base/err.h"

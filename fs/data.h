@@ -1,5 +1,5 @@
 /*
- * Blocks of files: what data.c, read.c, fallocate.c and seek.c share.
+ * Blocks of files: what data.c, data_read.c, fallocate.c and seek.c share.
  *
  * Contents are kept in blocks of super.block_len bytes, block n at key 'B' ino n. A missing block
  * is a hole; a block shorter than the block length reads as zeros behind its end. No block exists

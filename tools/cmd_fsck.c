@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/check.h"
+#include "fs/fsck.h"
 #include "lsm/base/err.h"
 #include "tools/cli.h"
 #include "tools/progress.h"

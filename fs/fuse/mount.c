@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "fs/fuse/background.h"
+#include "fs/fuse/daemonize.h"
 #include "fs/fuse/committer.h"
 #include "fs/fuse/init_reply.h"
 #include "fs/fuse/mount_log.h"
@@ -154,7 +154,7 @@ static int serve(const struct plan *p, struct mount *m)
     if (!err)
         err = stopper_start(m->se, p->dir, &stopper);
     if (!err) {
-        background_report(p->report, 0);
+        daemonize_report(p->report, 0);
         mount_log(LSM_LOG_INFO, "mounted %s on %s", p->store, p->dir);
         err = loop(m->se);
         if (err)
@@ -162,7 +162,7 @@ static int serve(const struct plan *p, struct mount *m)
                       strerror(err < 0 ? -err : err));
     } else {
         mount_log(LSM_LOG_ERROR, "cannot start a thread: %s", strerror(-err));
-        background_report(p->report, MOUNT_EXIT_FAILURE);
+        daemonize_report(p->report, MOUNT_EXIT_FAILURE);
     }
     stopper_stop(stopper);
     committer_stop(committer);
@@ -179,7 +179,7 @@ static int mount_and_serve(const struct plan *p, struct mount *m)
         init_reply_hook(m);
         mount_point_set_readahead(p->dir, READAHEAD_KB);
         if (p->report >= 0) {
-            background_detach();
+            daemonize_detach();
             mount_log_to_syslog(p->store);
         }
         r = serve(p, m);
@@ -187,7 +187,7 @@ static int mount_and_serve(const struct plan *p, struct mount *m)
     } else {
         if (m->se)
             mount_log(LSM_LOG_ERROR, "cannot mount on %s", p->dir);
-        background_report(p->report, MOUNT_EXIT_FAILURE);
+        daemonize_report(p->report, MOUNT_EXIT_FAILURE);
     }
     if (m->se)
         fuse_session_destroy(m->se);
@@ -213,7 +213,7 @@ static int run(const struct plan *p)
     raise_file_limit();
     stopper_block_signals();
     if (store_open(p, &m.fs) < 0) {
-        background_report(p->report, MOUNT_EXIT_FAILURE);
+        daemonize_report(p->report, MOUNT_EXIT_FAILURE);
         return MOUNT_EXIT_FAILURE;
     }
     m.block_len = fs_super(m.fs)->block_len;
@@ -257,7 +257,7 @@ static int mount_planned(struct plan *p, bool foreground)
 
     if (foreground)
         return run(p);
-    r = background_fork(&status, &p->report);
+    r = daemonize_fork(&status, &p->report);
     if (r < 0) {
         mount_log(LSM_LOG_ERROR, "cannot fork: %s", strerror(-r));
         return MOUNT_EXIT_FAILURE;

@@ -1,8 +1,8 @@
 #!/bin/sh
 # fsck finds damaged bytes wherever they are, names the file where it can, and exits with 4. Nothing
 # that is damaged crashes any command.
-# shellcheck source=tests/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/cli_lib.sh
+. "$(dirname "$0")/../lib/cli_lib.sh"
 need_mount
 "$FLUXFS" mkfs "$STORE" >/dev/null
 fill_store

@@ -1,8 +1,8 @@
 #!/bin/sh
 # mkfs makes what was asked for, says so in one line, and never touches what exists; stat and dump
 # show what it made.
-# shellcheck source=tests/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/cli_lib.sh
+. "$(dirname "$0")/../lib/cli_lib.sh"
 
 exits 0 "block size 64 KiB, UUID [0-9a-f-]*$" "$FLUXFS" mkfs "$STORE"
 same 1 "$(wc -l <"$S/exits.out")" "lines"

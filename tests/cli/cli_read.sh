@@ -1,7 +1,7 @@
 #!/bin/sh
 # ls, cat, stat and dump of a store with files in it; and what is left of them while it is mounted.
-# shellcheck source=tests/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/cli_lib.sh
+. "$(dirname "$0")/../lib/cli_lib.sh"
 need_mount
 "$FLUXFS" mkfs "$STORE" >/dev/null
 fill_store

@@ -1,8 +1,8 @@
 #!/bin/sh
 # What is no usable store is refused by every command that reads one, with the reason, and is left
 # exactly as it was.
-# shellcheck source=tests/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/cli_lib.sh
+. "$(dirname "$0")/../lib/cli_lib.sh"
 
 # refused_by_all STORE TEXT: by each command that opens a store; fsck has a status of its own.
 refused_by_all() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Help, versions, and wrong usage: what is wrong is named, with exit status 2 (fsck 16, mount 1).
-# shellcheck source=tests/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/cli_lib.sh
+. "$(dirname "$0")/../lib/cli_lib.sh"
 
 exits 0 "^Usage: fluxfs" "$FLUXFS" --help
 exits 0 "^fluxfs [0-9]" "$FLUXFS" --version

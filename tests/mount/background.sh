@@ -1,8 +1,8 @@
 #!/bin/sh
 # `fluxfs mount` without -f: returns when the tree can be used; `fluxfs umount` returns when
 # everything is on disk and the daemon has gone. No terminal, no standard input, another directory.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 cd "$S"
 for round in 1 2 3; do

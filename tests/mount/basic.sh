@@ -1,7 +1,7 @@
 #!/bin/sh
 # What every tool relies on: create, read, modes, owners, links, append, truncate, remove.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 cd "$MNT"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The project is built inside its own mount, and unit tests of one room run there.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_command cmake ninja
 mount_fs

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Contents of files: big, sparse, truncated, grown, overwritten in the middle, punched.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # A full disk below the store: writers get ENOSPC, what is there stays readable, removing works,
 # space returns, and writing goes on without a remount.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_root "to mount a small tmpfs"
 mkdir "$S/disk"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # What goes wrong when mounting is said in plain words, by name, with an exit status, and leaves
 # nothing behind.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 "$FLUXFS" mkfs "$STORE" >/dev/null
 

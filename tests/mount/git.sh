@@ -1,7 +1,7 @@
 #!/bin/sh
 # git: init, add, commit, branch, checkout, gc, fsck, clone.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_command git
 count=800

@@ -1,8 +1,8 @@
 #!/bin/sh
 # What `cmake --install` puts in place: the commands, their manual pages, and a library that programs
 # can be built with through pkg-config, shared and static. Nothing is mounted.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_command cmake pkg-config cc
 : "${BUILD_DIR:?}"
 DESTDIR=$S/dest cmake --install "$BUILD_DIR" >"$S/install.log" 2>&1 || {

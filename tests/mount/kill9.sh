@@ -2,8 +2,8 @@
 # The daemon is killed with SIGKILL at different moments of its work, again and again. Each time it
 # must mount again over the stale mount point, every file that was complete, fsynced or only closed,
 # must be whole, and fsck must find nothing. The moments come from a seed, which is printed; KILL9_SEED repeats one.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 rounds=20
 count=1000

@@ -1,7 +1,7 @@
 #!/bin/sh
 # flock(2), POSIX and open-file-description locks: see lock_check.c.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_command flock
 mount_fs

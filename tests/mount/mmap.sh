@@ -1,7 +1,7 @@
 #!/bin/sh
 # Memory maps, shared and private: see mmap_check.c.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 "$HELPERS/mmap_check" write "$MNT/file" || fail "mmap_check write"

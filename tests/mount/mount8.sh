@@ -1,7 +1,7 @@
 #!/bin/sh
 # mount(8) and umount(8) drive the file system: by type, with options, by fstab.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_root "to call mount(8)"
 helper=/sbin/mount.fuse.fluxfs

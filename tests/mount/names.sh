@@ -1,7 +1,7 @@
 #!/bin/sh
 # Names: long, odd, Unicode, with newlines; none is confused with another.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 cd "$MNT"

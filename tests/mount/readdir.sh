@@ -1,7 +1,7 @@
 #!/bin/sh
 # A directory of 20,000 entries: listed whole, seen by find, removed while it is being listed.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 count=20000
 if [ -n "$SANITIZED" ]; then

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Read-only mounts: everything is readable, nothing changes, not even in the store; a store on
 # read-only media as well.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 mkdir "$MNT/d"

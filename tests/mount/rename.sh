@@ -1,7 +1,7 @@
 #!/bin/sh
 # Renames in all their forms, also with the flags of renameat2(2).
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 cd "$MNT"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SIGTERM, SIGINT and SIGHUP end the daemon in order: everything is written, the mount has gone, the
 # exit status is 0.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 # A shell starts its background commands with SIGINT ignored; HUP and TERM are what services get.
 for signal in TERM HUP; do

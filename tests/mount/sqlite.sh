@@ -1,8 +1,8 @@
 #!/bin/sh
 # SQLite: single-row transactions in both journal modes, an integrity check, and the same after a
 # remount and after a kill.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_command sqlite3
 count=5000

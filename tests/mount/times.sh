@@ -1,7 +1,7 @@
 #!/bin/sh
 # Times: nanoseconds, before 1970, after 2038, and which operation changes which.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 cd "$MNT"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Real trees: unpacked by tar, compared in every detail with the host, before and after a remount.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 count=3000
 if [ -n "$SANITIZED" ]; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Two writers and two readers at once: see two_writers.c. SECONDS_MAX says for how long.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 : "${SECONDS_MAX:=}"
 if [ -z "$SECONDS_MAX" ]; then

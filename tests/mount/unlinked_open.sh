@@ -1,8 +1,8 @@
 #!/bin/sh
 # Files that have lost their last name while they are open: readable and writable until they are
 # closed, gone afterwards, also when the daemon is killed meanwhile.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 mount_fs
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # An ordinary user mounts, uses and unmounts a file system of their own through fusermount3.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_command fusermount3
 [ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not setuid"

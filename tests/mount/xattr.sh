@@ -1,7 +1,7 @@
 #!/bin/sh
 # Extended attributes and, as root with -o acl where it is known, POSIX ACLs.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_command setfattr getfattr
 mount_fs

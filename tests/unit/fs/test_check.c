@@ -4,7 +4,7 @@
  */
 #include <fcntl.h>
 
-#include "fs/check.h"
+#include "fs/fsck.h"
 #include "fs/super.h"
 #include "unit/fs/fs_fixture.h"
 

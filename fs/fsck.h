@@ -4,8 +4,8 @@
  * It needs no file system to be open, only the engine, so that it can judge a store whose file
  * system would refuse to open. Memory: 16 bytes for each name, about 50 for each directory.
  */
-#ifndef FS_CHECK_H
-#define FS_CHECK_H
+#ifndef FS_FSCK_H
+#define FS_FSCK_H
 
 #include "fs/fs.h"
 

@@ -3,7 +3,7 @@
 # the helper programs), SOURCE_DIR, BUILD_DIR and SANITIZED (empty, or what the build is sanitized
 # with), and begins with
 #
-#     . "$(dirname "$0")/lib.sh"
+#     . "$(dirname "$0")/../lib/mount_lib.sh"
 #
 # It then owns $S, a scratch directory, in which $STORE is to be mounted on $MNT. The daemon runs in
 # the foreground as a child, so that its pid and its exit status are known; what it says goes to $LOG.

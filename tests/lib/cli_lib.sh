@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # What the tests of the commands share, on top of what the mount tests have: $S is a scratch
 # directory, $STORE a store in it.
-# shellcheck source=tests/mount/lib.sh
-. "$(dirname "$0")/../mount/lib.sh"
+# shellcheck source=tests/lib/mount_lib.sh
+. "$(dirname "$0")/../lib/mount_lib.sh"
 
 # exits STATUS TEXT COMMAND...: the command ends with this exit status and says TEXT (a basic regular
 # expression) on standard output or error; an empty TEXT is not looked for.

@@ -4,7 +4,7 @@
  * the child writes what goes wrong to the stderr that both share. A child that dies says nothing,
  * and the end of the pipe says so.
  */
-#include "fs/fuse/background.h"
+#include "fs/fuse/daemonize.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static int wait_for_report(int fd, pid_t child)
     return MOUNT_EXIT_FAILURE;
 }
 
-int background_fork(int *ret_status, int *ret_report)
+int daemonize_fork(int *ret_status, int *ret_report)
 {
     int fds[2];
     pid_t child;
@@ -60,7 +60,7 @@ int background_fork(int *ret_status, int *ret_report)
     return 1;
 }
 
-void background_detach(void)
+void daemonize_detach(void)
 {
     int null = open("/dev/null", O_RDWR);
 
@@ -76,7 +76,7 @@ void background_detach(void)
         close(null);
 }
 
-void background_report(int report, int status)
+void daemonize_report(int report, int status)
 {
     unsigned char byte = (unsigned char)status;
     ssize_t n;
