@@ -338,8 +338,8 @@ static void current_is_believed_only_when_it_is_exact(void **state)
                                       "manifest-00000012\n",
                                       "../MANIFEST-00000012\n",
                                       "MANIFEST-99999999999999999999999\n",
-                                      "MANIFEST-00000012 and a long text that is no name at all "
-                                      "and goes on for ever\n"};
+                                      ("MANIFEST-00000012 and a long text that is no name at all "
+                                       "and goes on for ever\n")};
     struct written w;
 
     (void)state;
