@@ -142,6 +142,32 @@ static bool should_cut(const struct output *o, struct slice user)
                      slice_of(o->last.data, o->last.len < n ? o->last.len : n)) != 0;
 }
 
+/* End the range of the current table here, whatever it holds, and begin the next one's. */
+static int cut_at(struct output *o, struct slice key)
+{
+    int err = close_table(o, &key);
+
+    if (!err)
+        err = buf_assign(&o->start, key.data, key.len);
+    o->has_start = true;
+    return err;
+}
+
+/* Make the wanted cuts up to a user key, or with NULL all that are left. */
+static int make_cuts(struct output *o, const struct slice *user)
+{
+    int err = 0;
+
+    for (; !err && o->next_cut < o->run->cut_count; o->next_cut++) {
+        struct slice cut = o->run->cuts[o->next_cut];
+
+        if (user && slice_cmp(cut, *user) > 0)
+            break;
+        err = cut_at(o, cut);
+    }
+    return err;
+}
+
 int output_add(struct output *o, struct slice user, uint64_t seqno, enum kind kind,
                struct slice value)
 {
@@ -149,15 +175,11 @@ int output_add(struct output *o, struct slice user, uint64_t seqno, enum kind ki
     struct buf ikey = {0};
     struct slice key;
     bool new_key;
-    int err = 0;
+    int err = make_cuts(o, &user);
 
     new_key = o->builder && o->first.len && !slice_eq(user, buf_slice(&o->last));
-    if (new_key && should_cut(o, user)) {
-        err = close_table(o, &user);
-        if (!err)
-            err = buf_assign(&o->start, user.data, user.len);
-        o->has_start = true;
-    }
+    if (!err && new_key && should_cut(o, user))
+        err = cut_at(o, user);
     if (!err && !o->builder)
         err = open_table(o);
     if (!err && o->first.len == 0)
@@ -182,5 +204,7 @@ int output_add(struct output *o, struct slice user, uint64_t seqno, enum kind ki
 
 int output_finish(struct output *o)
 {
-    return close_table(o, NULL);
+    int err = make_cuts(o, NULL);
+
+    return err ? err : close_table(o, NULL);
 }

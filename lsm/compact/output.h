@@ -14,6 +14,7 @@ struct output {
     uint64_t number;                  /* of that table */
     struct buf start;                 /* its range begins here, inclusive */
     bool has_start;                   /* false: it begins at the lowest key */
+    size_t next_cut;                  /* the first of the run's cuts that is not passed */
     struct buf first, last;           /* its smallest and largest user key so far */
 };
 

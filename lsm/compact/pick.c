@@ -212,6 +212,9 @@ static bool tombstones_pay(const struct picking *p, const struct table_meta *m)
     struct key_range range = range_of(m);
     uint64_t below = 0;
 
+    /* On a full disk everything that may give space back is worth it. */
+    if (p->len_max != UINT64_MAX && (m->stats.rangedel_count || m->stats.delete_count))
+        return range_has_data_from(p->v, p->targets.base_level, &range);
     if (!table_is_rich(m))
         return false;
     for (unsigned n = p->targets.base_level; n < LEVEL_COUNT; n++) {

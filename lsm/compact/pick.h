@@ -38,9 +38,10 @@ struct compaction {
     unsigned input_level, output_level;
     struct table_meta **inputs[2]; /* [0] of input_level, [1] of output_level; one reference each */
     size_t input_count[2];
-    uint64_t input_len;             /* bytes of all inputs */
-    bool trivial_move;              /* inputs[0] can move down as they are */
-    bool bottom;                    /* no table below output_level overlaps the inputs */
+    uint64_t input_len; /* bytes of all inputs */
+    bool trivial_move;  /* inputs[0] can move down as they are */
+    bool split;         /* of level 0 into level 0, cut where the base level's tables begin */
+    bool bottom;        /* no table below output_level overlaps the inputs */
     struct slice smallest, largest; /* hull of the inputs' user keys; borrowed from the metas */
     bool largest_exclusive;
 };
@@ -51,7 +52,8 @@ struct compaction {
  * least overlap below per byte, tables rich in tombstones first. When every level is within its
  * target, a table rich in tombstones with data below it. 1 with *ret, 0 when there is nothing to
  * do, -ENOMEM. len_max > 0 limits the input bytes (disk nearly full): smaller ones are looked for,
- * and 0 is returned when there is none. Trivial moves need no space and are exempt from it.
+ * and 0 is returned when there is none. Trivial moves need no space and are exempt from it. Where
+ * tables of level 0 lie over more of the base level than may be rewritten at once, they are split.
  */
 int pick_compaction(const struct version *v, const struct pick_options *options, uint64_t len_max,
                     struct compaction *ret);

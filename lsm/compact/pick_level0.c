@@ -247,6 +247,31 @@ static int pick_merge(const struct picking *p, const struct pool *pool, bool onl
     return 0;
 }
 
+/*
+ * With little space left, a group over many tables of the base level can't be merged with them all
+ * at once. Rewritten in pieces, each over one of them, it can be merged piece by piece.
+ */
+static int pick_split(const struct picking *p, const struct pool *pool, struct compaction *ret)
+{
+    for (size_t i = 0; i < pool->group_count; i++) {
+        const struct group *g = &pool->groups[i];
+        struct span s = span_of(p, pool, i, i + 1);
+        struct chosen c = {
+            .inputs = pool->tables + g->first, .input_count = g->count, .may_move = true};
+        int picked;
+
+        if (s.below.end - s.below.first < 2 || s.len > p->len_max / 2)
+            continue;
+        picked = compaction_make(p->v, &c, false, ret);
+        if (picked > 0) {
+            ret->trivial_move = false;
+            ret->split = true;
+        }
+        return picked;
+    }
+    return 0;
+}
+
 int pick_level0(const struct picking *p, struct compaction *ret)
 {
     const struct level *level = &p->v->levels[0];
@@ -266,6 +291,10 @@ int pick_level0(const struct picking *p, struct compaction *ret)
         pool_fill(&pool, level, from);
         picked = pick_merge(p, &pool, next == level->count, ret);
         from = next;
+    }
+    if (picked == 0 && p->len_max != UINT64_MAX) {
+        pool_fill(&pool, level, 0);
+        picked = pick_split(p, &pool, ret);
     }
     pool_done(&pool);
     return picked;

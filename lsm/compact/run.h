@@ -15,8 +15,10 @@ struct compact_run {
     /* Inputs; borrowed. */
     struct env *env;
     struct sst_builder_options builder;
-    uint64_t table_len;          /* start a new table after so many bytes */
-    unsigned prefix_len;         /* and where the first so many bytes of the key change */
+    uint64_t table_len;       /* start a new table after so many bytes */
+    unsigned prefix_len;      /* and where the first so many bytes of the key change */
+    const struct slice *cuts; /* and at these user keys, ascending; NULL for none */
+    size_t cut_count;
     uint64_t run;                /* table_meta.run of the outputs */
     struct iter *input;          /* points, merged */
     const struct rangedel *dels; /* range tombstones of all inputs, in any order */

@@ -147,6 +147,34 @@ static int commit_outputs(struct lsm_db *db, const struct compaction *c, struct 
     return err;
 }
 
+/* Where a split cuts: at the first key of each table of the level that it is to be merged with. */
+static int choose_cuts(struct lsm_db *db, const struct version *v, struct compact_run *run,
+                       struct slice **ret)
+{
+    struct level_targets targets;
+    const struct level *level;
+
+    pick_level_targets(v, &db->pick, &targets);
+    level = &v->levels[targets.base_level];
+    *ret = malloc((level->count + 1) * sizeof(**ret));
+    if (!*ret)
+        return -ENOMEM;
+    for (size_t i = 0; i < level->count; i++)
+        (*ret)[i] = level->tables[i]->smallest;
+    run->cuts = *ret;
+    run->cut_count = level->count;
+    return 0;
+}
+
+static uint64_t newest_run(const struct compaction *c)
+{
+    uint64_t newest = 0;
+
+    for (size_t i = 0; i < c->input_count[0]; i++)
+        newest = c->inputs[0][i]->run > newest ? c->inputs[0][i]->run : newest;
+    return newest;
+}
+
 static int merge_down(struct lsm_db *db, struct compaction *c)
 {
     struct compact_run run = {.env = db->env,
@@ -157,10 +185,17 @@ static int merge_down(struct lsm_db *db, struct compaction *c)
                               .new_number = run_new_number,
                               .cancelled = run_cancelled,
                               .arg = db};
+    struct superversion *sv = sv_get(db); /* keeps the cuts' keys */
     struct inputs in = {0};
     uint64_t *snapshots = NULL;
+    struct slice *cuts = NULL;
     struct iter *input = NULL;
     int err = open_inputs(db, c, &in);
+
+    if (!err && c->split) {
+        run.run = newest_run(c);
+        err = choose_cuts(db, sv->version, &run, &cuts);
+    }
 
     if (!err) {
         err = merge_iter_new(in.children, in.count, &input);
@@ -190,6 +225,8 @@ static int merge_down(struct lsm_db *db, struct compaction *c)
     free(in.children);
     free(in.dels);
     free(snapshots);
+    free(cuts);
+    sv_put(sv);
     return err;
 }
 

@@ -88,9 +88,9 @@ struct lsm_db {
     struct writer *queue_head, *queue_tail; /* [queue_mu] the head leads */
 
     /* Touched only by the writer that leads the queue. */
-    uint64_t last_seqno;                                  /* given to an operation */
-    uint64_t delete_count;                                /* deletions in the memtable */
-    uint64_t space_free, space_checked_ns, space_written; /* see room.c */
+    uint64_t last_seqno;   /* given to an operation */
+    uint64_t delete_count; /* deletions in the memtable */
+    uint64_t space_total, space_free, space_checked_ns, space_written; /* see room.c */
 
     struct mutex sync_mu; /* order 1 */
     struct cond sync_cond;

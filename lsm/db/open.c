@@ -81,6 +81,20 @@ static void init(struct lsm_db *db, const struct lsm_options *o)
     cond_init(&db->done_cond);
 }
 
+/* On a small disk tables are small too: merging one needs so much space to spare. */
+static int fit_to_disk(struct lsm_db *db)
+{
+    uint64_t total, free_len, part;
+    int err = env_space(db->env, &total, &free_len);
+
+    if (err)
+        return err;
+    part = total / 64 > 1 << 20 ? total / 64 : 1 << 20;
+    if (part < db->options.table_len)
+        db->options.table_len = db->pick.table_len = part;
+    return 0;
+}
+
 /* Free all but what the threads and the sync are about. */
 static void destroy(struct lsm_db *db)
 {
@@ -173,6 +187,11 @@ static int open_store(struct lsm_db *db)
 {
     int err = superblock_read(db->env, &db->superblock, NULL);
 
+    if (!db->options.read_only && (!err || err == -ERR_STORE_NOT_ONE)) {
+        int disk_err = fit_to_disk(db);
+
+        err = disk_err ? disk_err : err;
+    }
     if (err == -ERR_STORE_NOT_ONE && db->options.create) {
         err = create_store(db);
     } else if (!err && db->options.must_create) {

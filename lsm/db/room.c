@@ -16,9 +16,10 @@
 #include <time.h>
 
 enum {
-    SPACE_CHECK_LEN = 4 << 20,        /* ask the disk again after so many bytes */
-    SPACE_CHECK_NS = 100 * 1000000,   /* or after so long */
-    SPACE_RESERVE_LEN_MAX = 64 << 20, /* bytes */
+    SPACE_CHECK_LEN = 4 << 20,         /* ask the disk again after so many bytes */
+    SPACE_CHECK_NS = 100 * 1000000,    /* or after so long */
+    SPACE_RESERVE_LEN_MAX = 512 << 20, /* bytes */
+    SPACE_RESERVE_PART = 16,           /* of the disk, at most */
     MEMTABLE_LEN_MIN = 256 << 10,
     FULL_RETRY_MS = 200,
     MEMTABLE_DELETE_COUNT_MAX = 1 << 16, /* flush earlier, so that deletions give space back */
@@ -30,14 +31,14 @@ enum {
 /* Free bytes of the disk, from a reading that is at most a little old. */
 static int refresh_space(struct lsm_db *db, size_t len)
 {
-    uint64_t now = now_ns(CLOCK_MONOTONIC), total;
+    uint64_t now = now_ns(CLOCK_MONOTONIC);
     int err;
 
     db->space_written += len;
     if (db->space_checked_ns && now - db->space_checked_ns < SPACE_CHECK_NS &&
         db->space_written < SPACE_CHECK_LEN)
         return 0;
-    err = env_space(db->env, &total, &db->space_free);
+    err = env_space(db->env, &db->space_total, &db->space_free);
     if (err)
         return err;
     db->space_checked_ns = now;
@@ -45,10 +46,10 @@ static int refresh_space(struct lsm_db *db, size_t len)
     return 0;
 }
 
-/* Kept free for flushes and compactions of a full disk, in proportion on a small one. */
-static uint64_t reserve_len(const struct lsm_db *db, uint64_t free_len)
+/* Kept free for flushes and compactions on a full disk, in proportion on a small one. */
+static uint64_t reserve_len(uint64_t total_len)
 {
-    uint64_t part = (free_len + db->options.memtable_len) / 8;
+    uint64_t part = total_len / SPACE_RESERVE_PART;
 
     return part < SPACE_RESERVE_LEN_MAX ? part : SPACE_RESERVE_LEN_MAX;
 }
@@ -73,18 +74,16 @@ static size_t memtables_len(const struct superversion *sv)
 }
 
 /* What must be free before `len` more bytes are taken. */
-static uint64_t space_needed(const struct lsm_db *db, const struct superversion *sv, size_t len,
-                             uint64_t free_len)
+static uint64_t space_needed(const struct superversion *sv, size_t len, uint64_t total_len)
 {
-    return memtables_len(sv) + 2 * (uint64_t)len + reserve_len(db, free_len);
+    return memtables_len(sv) + 2 * (uint64_t)len + reserve_len(total_len);
 }
 
 bool db_space_is_low(struct lsm_db *db)
 {
     struct superversion *sv = sv_get(db);
     uint64_t total, free_len;
-    bool low =
-        env_space(db->env, &total, &free_len) || free_len < space_needed(db, sv, 0, free_len);
+    bool low = env_space(db->env, &total, &free_len) || free_len < space_needed(sv, 0, total);
 
     sv_put(sv);
     return low;
@@ -96,12 +95,12 @@ static int check_space(struct lsm_db *db, const struct superversion *sv, size_t 
 
     if (err)
         return err;
-    if (db->space_free >= space_needed(db, sv, len, db->space_free) + db->space_written)
+    if (db->space_free >= space_needed(sv, len, db->space_total) + db->space_written)
         return 0;
     /* Look again at once before refusing: space may just have come back. */
     db->space_checked_ns = 0;
     err = refresh_space(db, 0);
-    if (err || db->space_free >= space_needed(db, sv, len, db->space_free))
+    if (err || db->space_free >= space_needed(sv, len, db->space_total))
         return err;
     mutex_lock(&db->mu);
     db->disk_full = true;

@@ -547,7 +547,11 @@ static void life_check_inputs(const struct life *l, const struct compaction *c)
     uint64_t len = 0;
 
     assert_true(c->input_count[0] > 0);
-    assert_true(c->input_level < c->output_level);
+    if (c->split) {
+        assert_true(c->input_level == 0 && c->output_level == 0 && !c->bottom && !c->trivial_move);
+    } else {
+        assert_true(c->input_level < c->output_level);
+    }
     for (unsigned n = 1; n < c->output_level; n++)
         assert_true(n == c->input_level || c->input_level || l->v->levels[n].count == 0);
     for (unsigned i = 0; i < 2; i++) {
@@ -603,6 +607,37 @@ static bool life_pick(struct life *l)
     return true;
 }
 
+/* A split's outputs: one table for each stretch of keys between the base level's tables. */
+static void life_add_split(struct life *l, struct version_edit *e, const struct compaction *c,
+                           const struct content *all, uint64_t seqno_max)
+{
+    struct content part = {0};
+    const struct level *base;
+    struct level_targets t;
+    uint64_t run = 0;
+    size_t next = 0;
+
+    pick_level_targets(l->v, &small, &t);
+    base = &l->v->levels[t.base_level];
+    for (size_t i = 0; i < c->input_count[0]; i++)
+        run = c->inputs[0][i]->run > run ? c->inputs[0][i]->run : run;
+    for (unsigned k = 0; k <= KEYS; k++) {
+        uint8_t key[4];
+        bool cut = k == KEYS;
+
+        put_be32(key, k);
+        for (; next < base->count && slice_cmp(base->tables[next]->smallest, slice_of(key, 4)) <= 0;
+             next++)
+            cut = true;
+        if (cut) {
+            life_add(l, e, 0, &part, KEYS + 1, run, seqno_max++);
+            part = (struct content){0};
+        }
+        if (k < KEYS)
+            part.seqno[k] = all->seqno[k];
+    }
+}
+
 static void life_finish(struct life *l, unsigned which)
 {
     struct compaction c = l->running[which];
@@ -627,7 +662,9 @@ static void life_finish(struct life *l, unsigned which)
             }
         }
     }
-    if (!c.trivial_move)
+    if (c.split)
+        life_add_split(l, &e, &c, &all, seqno_max);
+    else if (!c.trivial_move)
         life_add(l, &e, c.output_level, &all, (unsigned)small.table_len, 0, seqno_max);
     l->moves += c.trivial_move;
     l->merges += !c.trivial_move;
