@@ -98,14 +98,25 @@ mounted_source() {
         sed 's/\\040/ /g'
 }
 
+# A word as the shell takes it.
+quoted() {
+    case $1 in
+    *[!A-Za-z0-9_./+=:,@-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s' "$1" ;;
+    esac
+}
+
 how_to() {
+    q_fluxfs=$(quoted "$fluxfs")
+    q_dir=$(quoted "$dir")
+    q_store=$(quoted "$store")
     say ""
     say "The file system in $store is mounted on $dir."
-    say "  use      cd $dir"
-    say "  look     $fluxfs stat $dir"
-    say "  unmount  $fluxfs umount $dir"
-    say "  check    $fluxfs fsck -n $store     (unmounted)"
-    say "  again    sh $root/tools/run.sh $store $dir"
+    say "  use      cd $q_dir"
+    say "  look     $q_fluxfs stat $q_dir"
+    say "  unmount  $q_fluxfs umount $q_dir"
+    say "  check    $q_fluxfs fsck -n $q_store     (unmounted)"
+    say "  again    sh $(quoted "$root/tools/run.sh") $q_store $q_dir"
 }
 
 install_packages

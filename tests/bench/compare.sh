@@ -63,6 +63,7 @@ work=$(mktemp -d "$where/fluxfs-compare.XXXXXX")
 mnt=$work/mnt
 daemon=
 mounted=
+peak_max=0
 
 cleanup() {
     status=$?
@@ -118,13 +119,11 @@ start_candidate() {
     esac
 }
 
-# Remember the peak of the daemon's memory, unmount, and wait until everything is on disk.
+# Remember the peak of the memory of the candidate's daemons, unmount, and wait until everything is on disk.
 stop_candidate() {
     if [ -n "$daemon" ]; then
         peak=$(awk '/^VmHWM/ { print $2 / 1024 }' "/proc/$daemon/status" 2>/dev/null) || peak=
-        if [ -n "$peak" ]; then
-            record "peak memory of the daemon, MB" "$peak"
-        fi
+        peak_max=$(awk -v a="${peak:-0}" -v b="$peak_max" 'BEGIN { print a > b ? a : b }')
         umount "$mnt" 2>/dev/null || umount -l "$mnt" 2>/dev/null || :
         wait "$daemon" || echo "compare.sh: the daemon of $mounted has failed" >&2
         daemon=
@@ -159,6 +158,7 @@ chill() {
 }
 
 run_candidate() {
+    peak_max=0
     start_candidate "$1"
     timed "unpack + sync" "tar -xf $work/tree.tar && sync"
     chill
@@ -176,6 +176,11 @@ run_candidate() {
     timed "read $mib MiB, cold" "dd if=big of=/dev/null bs=1M status=none"
     rm "$tree/big"
     stop_candidate
+    if [ "$1" != host ]; then
+        mounted=$1
+        record "peak memory of the daemon, MB" "$peak_max"
+        mounted=
+    fi
     rm -rf --one-file-system "${work:?}/$1"
     sync
 }
