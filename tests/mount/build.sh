@@ -1,5 +1,5 @@
 #!/bin/sh
-# The project is built inside its own mount, and unit tests of one room run there.
+# The project is built inside its own mount, and unit tests of the engine run there.
 # shellcheck source=tests/lib/mount_lib.sh
 . "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
@@ -12,7 +12,9 @@ cmake -G Ninja -S . -B build -DCMAKE_BUILD_TYPE=Debug >"$S/build.log" 2>&1 || {
     tail -n 40 "$S/build.log" >&2
     fail "configuring"
 }
-targets=$(find tests/unit/base -name 'test_*.c' -printf '%f\n' | sed 's/\.c$//')
+# What opens stores on the disk: here one store is inside another.
+tests="test_manifest test_superblock test_version test_db_basic"
+targets=$tests
 if [ -z "$SANITIZED" ]; then
     targets="$targets fluxfs"
 fi
@@ -21,7 +23,7 @@ ninja -C build $targets >"$S/build.log" 2>&1 || {
     tail -n 40 "$S/build.log" >&2
     fail "building"
 }
-for test in $(find tests/unit/base -name 'test_*.c' -printf '%f\n' | sed 's/\.c$//'); do
+for test in $tests; do
     TMPDIR=$MNT "$(find build -name "$test" -type f)" >"$S/test.log" 2>&1 || {
         tail -n 40 "$S/test.log" >&2
         fail "$test, built and run on the mount"

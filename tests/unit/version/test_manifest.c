@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/scratch.h"
 #include "lsm/base/err.h"
 #include "lsm/version/version.h"
 
@@ -21,38 +22,26 @@ enum {
     EDITS = 6 /* after the first record */
 };
 
-static char dir[64];
+static char *dir;
 static struct env *env;
 static struct table_store store;
 
 static int setup(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
-
     (void)state;
-    snprintf(dir, sizeof(dir), "%.40s/mf-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(dir) || env_posix_open(dir, 0, &env))
+    dir = scratch_new();
+    if (env_posix_open(dir, 0, &env))
         return -1;
     store.env = env;
     return 0;
 }
 
-static int remove_one(void *arg, const char *name)
-{
-    char path[400];
-
-    (void)arg;
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return unlink(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
-    env_list(env, remove_one, NULL);
     env_close(env);
-    remove_one(NULL, "LOCK");
-    return rmdir(dir);
+    scratch_free(dir);
+    return 0;
 }
 
 static struct table_meta *table(uint64_t number, const char *from, const char *to, uint64_t seqno)

@@ -13,37 +13,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/scratch.h"
 #include "lsm/base/err.h"
 #include "lsm/version/superblock.h"
 
-static char dir[64];
+static char *dir;
 static struct env *env;
 
 static int setup(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
-
     (void)state;
-    snprintf(dir, sizeof(dir), "%.40s/sb-XXXXXX", tmp ? tmp : "/tmp");
-    return mkdtemp(dir) && env_posix_open(dir, 0, &env) == 0 ? 0 : -1;
-}
-
-static int remove_one(void *arg, const char *name)
-{
-    char path[400];
-
-    (void)arg;
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return unlink(path);
+    dir = scratch_new();
+    return env_posix_open(dir, 0, &env);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    env_list(env, remove_one, NULL);
     env_close(env);
-    remove_one(NULL, "LOCK");
-    return rmdir(dir);
+    scratch_free(dir);
+    return 0;
 }
 
 static void write_new(struct superblock *sb)

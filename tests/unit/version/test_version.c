@@ -15,42 +15,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/scratch.h"
 #include "lsm/base/err.h"
 #include "lsm/version/version.h"
 
-static char dir[64];
+static char *dir;
 static struct env *env;
 static struct table_store store;
 
 static int setup(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
-
     (void)state;
-    snprintf(dir, sizeof(dir), "%.40s/ve-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(dir) || env_posix_open(dir, 0, &env) || block_cache_new(1 << 20, &store.cache))
+    dir = scratch_new();
+    if (env_posix_open(dir, 0, &env) || block_cache_new(1 << 20, &store.cache))
         return -1;
     store.env = env;
     return 0;
-}
-
-static int remove_one(void *arg, const char *name)
-{
-    char path[400];
-
-    (void)arg;
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return unlink(path);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     block_cache_free(store.cache);
-    env_list(env, remove_one, NULL);
     env_close(env);
-    remove_one(NULL, "LOCK");
-    return rmdir(dir);
+    scratch_free(dir);
+    return 0;
 }
 
 /* --- Made-up tables --- */
