@@ -123,7 +123,7 @@ start_candidate() {
 stop_candidate() {
     if [ -n "$daemon" ]; then
         peak=$(awk '/^VmHWM/ { print $2 / 1024 }' "/proc/$daemon/status" 2>/dev/null) || peak=
-        peak_max=$(awk -v a="${peak:-0}" -v b="$peak_max" 'BEGIN { print a > b ? a : b }')
+        peak_max=$(awk -v a="${peak:-0}" -v b="$peak_max" 'BEGIN { print (a + 0 > b + 0 ? a : b) }')
         umount "$mnt" 2>/dev/null || umount -l "$mnt" 2>/dev/null || :
         wait "$daemon" || echo "compare.sh: the daemon of $mounted has failed" >&2
         daemon=
