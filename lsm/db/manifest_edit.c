@@ -13,6 +13,20 @@ enum {
     MANIFEST_LEN_MAX = 4 << 20
 }; /* start a new manifest beyond this, if also twice a fresh one */
 
+/* Was CURRENT replaced, although that is said to have failed? Then it may be so on disk too. */
+static bool may_be_current(struct lsm_db *db, uint64_t number)
+{
+    struct buf current = {0};
+    char name[32];
+    bool other;
+
+    manifest_file_name(number, name);
+    other = env_read_small(db->env, "CURRENT", 64, &current) == 0 &&
+            (current.len < strlen(name) || memcmp(current.data, name, strlen(name)) != 0);
+    buf_free(&current);
+    return !other;
+}
+
 /* Write the whole state that `version` and the edit's numbers make into a new manifest. */
 static int new_manifest(struct lsm_db *db, struct version *version) REQUIRES(db->manifest_mu)
 {
@@ -26,6 +40,10 @@ static int new_manifest(struct lsm_db *db, struct version *version) REQUIRES(db-
     state.manifest_number = number;
     state.next_file = atomic_load(&db->next_file);
     err = manifest_create(db->env, number, &state, &m);
+    /* -ENOSPC would say that the edit is surely not done, and its tables would be removed. */
+    if (err == -ENOSPC && may_be_current(db, number))
+        err = err_raise(EIO, "%s: a new manifest may be the current one, or not: the disk is full",
+                        db->env->path);
     if (err)
         return err;
     manifest_close(db->manifest);
