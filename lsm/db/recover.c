@@ -22,6 +22,7 @@ struct replay {
     struct memtable *full[IMM_COUNT_MAX]; /* read-only: oldest first */
     unsigned full_count;
     struct version_edit edit;
+    bool named; /* a manifest may name the edit's tables */
 };
 
 /* The memtable is full: into a table, or, when nothing may be written, aside. */
@@ -197,15 +198,18 @@ static int settle(struct replay *r, struct version *version)
     r->edit.flushed_seqno = r->seqno;
     if (!err)
         err = env_sync_dir(db->env);
-    if (!err)
-        err = db_commit_edit(db, &r->edit, NULL);
-    for (size_t i = 0; err == -ENOSPC && i < r->edit.added_count; i++)
-        atomic_store(&r->edit.added[i].meta->obsolete, true);
+    if (err)
+        return err;
+    err = db_commit_edit(db, &r->edit, NULL);
+    r->named = err != -ENOSPC;
     return err;
 }
 
 static void replay_done(struct replay *r)
 {
+    /* An opening that fails on a full disk must not make it fuller each time. */
+    for (size_t i = 0; !r->named && i < r->edit.added_count; i++)
+        atomic_store(&r->edit.added[i].meta->obsolete, true);
     edit_done(&r->edit, &r->db->store);
     for (unsigned i = 0; i < r->full_count; i++)
         memtable_unref(r->full[i]);

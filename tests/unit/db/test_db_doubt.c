@@ -154,11 +154,61 @@ static void tables_stay_when_an_opening_leaves_the_switch_in_doubt(void **state)
     store_free(&s);
 }
 
+/* --- Openings that fail --- */
+
+static int count_table(void *arg, const char *name)
+{
+    unsigned *count = arg;
+
+    *count += strstr(name, ".sst") != NULL;
+    return 0;
+}
+
+static unsigned table_files(struct store *s)
+{
+    unsigned count = 0;
+
+    assert_int_equal(env_list(env_fault_env(s->fault), count_table, &count), 0);
+    return count;
+}
+
+/* On a full disk every try to open would make it fuller. */
+static void openings_that_find_the_disk_full_leave_no_tables(void **state)
+{
+    struct store s = {0};
+    struct lsm_options o;
+    unsigned before;
+
+    (void)state;
+    store_new(&s);
+    put_keys(&s, 0, 10);
+    assert_int_equal(lsm_close(s.db), 0);
+    /* A log with more than one memtable's worth. */
+    lsm_options_default(&o);
+    o.cache_len = 1 << 20;
+    assert_int_equal(db_open(env_fault_env(s.fault), &o, &s.db), 0);
+    put_keys(&s, 10, 10 + KEY_COUNT * 4);
+    assert_int_equal(lsm_close(s.db), 0);
+    before = table_files(&s);
+    for (unsigned nth = 2; nth < 40; nth++) {
+        env_fault_fail(s.fault, ENV_FAULT_CREATE, nth, ENOSPC, true);
+        if (open_store(&s) == 0)
+            break;
+        assert_int_equal(table_files(&s), before);
+        assert_true(nth < 39);
+    }
+    env_fault_fail(s.fault, 0, 0, 0, false);
+    expect_keys(&s, 0, 10 + KEY_COUNT * 4);
+    assert_int_equal(lsm_close(s.db), 0);
+    store_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_stay_when_the_switch_of_the_manifest_is_in_doubt),
         cmocka_unit_test(tables_stay_when_an_opening_leaves_the_switch_in_doubt),
+        cmocka_unit_test(openings_that_find_the_disk_full_leave_no_tables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
