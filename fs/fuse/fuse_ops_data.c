@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "fs/fuse/session.h"
+#include "fs/fuse/workers.h"
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -59,6 +60,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_in
 {
     (void)data_only;
     (void)fi;
+    workers_may_wait();
     reply_err(req, "fsync", ino, fs_sync(req_mount(req)->fs));
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/fuse/session.h"
+#include "fs/fuse/workers.h"
 
 enum {
     REPLY_LEN_MAX = 1 << 20 /* bytes */
@@ -126,5 +127,6 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file
 {
     (void)data_only;
     (void)fi;
+    workers_may_wait();
     reply_err(req, "fsyncdir", ino, fs_sync(req_mount(req)->fs));
 }

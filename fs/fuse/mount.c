@@ -26,12 +26,12 @@
 #include "fs/fuse/reaper.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/stopper.h"
+#include "fs/fuse/workers.h"
 #include "lsm/base/err.h"
 
 enum {
     LOCK_WAIT_MS = 10000, /* umount returns before the last daemon has closed the store */
     READAHEAD_KB = 1024,
-    WORKER_COUNT_MAX = 8,
 };
 
 /* What is to be mounted where. */
@@ -126,22 +126,6 @@ static struct fuse_session *session_new(const struct plan *p, struct mount *m)
     return se;
 }
 
-static int loop(struct fuse_session *se)
-{
-    struct fuse_loop_config *config = fuse_loop_cfg_create();
-    int r;
-
-    if (!config)
-        return -ENOMEM;
-    /* Threads are kept once made; each reads requests through a descriptor of its own. */
-    fuse_loop_cfg_set_max_threads(config, WORKER_COUNT_MAX);
-    fuse_loop_cfg_set_idle_threads(config, WORKER_COUNT_MAX);
-    fuse_loop_cfg_set_clone_fd(config, access("/dev/fuse", R_OK | W_OK) == 0);
-    r = fuse_session_loop_mt(se, config);
-    fuse_loop_cfg_destroy(config);
-    return r;
-}
-
 /* Mounted and, if wanted, in the background: start the helpers, serve, and stop them. */
 static int serve(const struct plan *p, struct mount *m)
 {
@@ -156,7 +140,7 @@ static int serve(const struct plan *p, struct mount *m)
     if (!err) {
         daemonize_report(p->report, 0);
         mount_log(LSM_LOG_INFO, "mounted %s on %s", p->store, p->dir);
-        err = loop(m->se);
+        err = workers_run(m->se);
         if (err)
             mount_log(LSM_LOG_ERROR, "serving %s ended: %s", p->dir,
                       strerror(err < 0 ? -err : err));

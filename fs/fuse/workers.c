@@ -1,0 +1,230 @@
+/*
+ * The turn is a pointer to the worker that has it. A worker with the turn reads and serves in a
+ * loop, and after each request looks whether it still has the turn; without it, it joins those who
+ * wait for one. Taking the turn away never stops a worker in the middle of a request.
+ *
+ * A watcher looks every millisecond, while requests come, whether the worker with the turn is still
+ * at the request that it was at before. It sleeps without a clock when none came in between, and
+ * the next worker that reads a request wakes it.
+ *
+ * It can happen that two workers read at once: when the turn is taken just as its owner goes to
+ * read. That does no harm; the one without the turn serves one request more and stops.
+ */
+#include "fs/fuse/workers.h"
+
+#ifndef FUSE_USE_VERSION
+#define FUSE_USE_VERSION 314
+#endif
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lsm/base/mutex.h"
+
+enum {
+    WORKER_COUNT = 16, /* so many requests may wait for a disk at once */
+    WATCH_MS = 1,
+};
+
+struct worker {
+    pthread_t thread;
+    struct pool *pool;
+    atomic_ulong began; /* requests begun */
+    atomic_ulong ended; /* and ended: equal when it is not at one */
+};
+
+struct pool {
+    struct fuse_session *se;
+    struct worker workers[WORKER_COUNT];
+    unsigned started;
+
+    _Atomic(struct worker *) turn; /* NULL while nobody has it */
+    atomic_bool watcher_sleeps;
+    atomic_bool over;
+    atomic_int err;
+
+    struct mutex mu;
+    struct cond turn_cond;  /* the turn may be free */
+    struct cond watch_cond; /* requests come again, or it is over */
+};
+
+static _Thread_local struct worker *self;
+
+/* Whoever has the turn loses it, and one who waits gets it. */
+static void turn_pass(struct pool *p, struct worker *from)
+{
+    struct worker *w = from;
+
+    if (!atomic_compare_exchange_strong(&p->turn, &w, NULL))
+        return;
+    mutex_lock(&p->mu);
+    cond_signal(&p->turn_cond);
+    mutex_unlock(&p->mu);
+}
+
+void workers_may_wait(void)
+{
+    if (self)
+        turn_pass(self->pool, self);
+}
+
+/* Wait for the turn. False when it is over. */
+static bool turn_take(struct worker *w)
+{
+    struct pool *p = w->pool;
+    struct worker *none = NULL;
+
+    mutex_lock(&p->mu);
+    while (!atomic_load(&p->over) && !atomic_compare_exchange_strong(&p->turn, &none, w)) {
+        none = NULL;
+        cond_wait(&p->turn_cond, &p->mu);
+    }
+    mutex_unlock(&p->mu);
+    return !atomic_load(&p->over);
+}
+
+static void end(struct pool *p, int err)
+{
+    mutex_lock(&p->mu);
+    if (err && !atomic_load(&p->over))
+        atomic_store(&p->err, err);
+    atomic_store(&p->over, true);
+    fuse_session_exit(p->se);
+    cond_broadcast(&p->turn_cond);
+    cond_broadcast(&p->watch_cond);
+    mutex_unlock(&p->mu);
+}
+
+static void wake_watcher(struct pool *p)
+{
+    if (!atomic_load_explicit(&p->watcher_sleeps, memory_order_relaxed) ||
+        !atomic_exchange(&p->watcher_sleeps, false))
+        return;
+    mutex_lock(&p->mu);
+    cond_signal(&p->watch_cond);
+    mutex_unlock(&p->mu);
+}
+
+/* Read and serve while the turn lasts. */
+static void serve(struct worker *w, struct fuse_buf *buf)
+{
+    struct pool *p = w->pool;
+
+    while (atomic_load_explicit(&p->turn, memory_order_relaxed) == w) {
+        int len = fuse_session_receive_buf(p->se, buf);
+
+        if (len == -EINTR || len == -EAGAIN)
+            continue;
+        if (len <= 0 || fuse_session_exited(p->se)) {
+            end(p, len == -ENODEV ? 0 : len);
+            return;
+        }
+        atomic_fetch_add(&w->began, 1);
+        wake_watcher(p);
+        fuse_session_process_buf(p->se, buf);
+        atomic_fetch_add(&w->ended, 1);
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct fuse_buf buf = {.mem = NULL};
+
+    self = w;
+    while (turn_take(w))
+        serve(w, &buf);
+    free(buf.mem);
+    return NULL;
+}
+
+/* One look: pass the turn on if its owner has been at one request since the look before. */
+static void watch(struct pool *p, struct worker **last, unsigned long *last_began)
+{
+    struct worker *w = atomic_load(&p->turn);
+    unsigned long began = w ? atomic_load(&w->began) : 0;
+
+    if (w && w == *last && began == *last_began && began != atomic_load(&w->ended))
+        turn_pass(p, w);
+    *last = w;
+    *last_began = began;
+}
+
+static void *watcher_main(void *arg)
+{
+    struct pool *p = arg;
+    struct worker *last = NULL;
+    unsigned long last_began = 0;
+
+    mutex_lock(&p->mu);
+    while (!atomic_load(&p->over)) {
+        struct worker *w = atomic_load(&p->turn);
+
+        /* Nothing begun since the last look and nothing under way: sleep until something is. */
+        if (w && w == last && atomic_load(&w->began) == last_began &&
+            atomic_load(&w->ended) == last_began) {
+            atomic_store(&p->watcher_sleeps, true);
+            if (atomic_load(&w->began) == last_began) {
+                while (atomic_load(&p->watcher_sleeps) && !atomic_load(&p->over))
+                    cond_wait(&p->watch_cond, &p->mu);
+            }
+            atomic_store(&p->watcher_sleeps, false);
+        }
+        mutex_unlock(&p->mu);
+        watch(p, &last, &last_began);
+        mutex_lock(&p->mu);
+        if (!atomic_load(&p->over))
+            cond_wait_ms(&p->watch_cond, &p->mu, WATCH_MS);
+    }
+    mutex_unlock(&p->mu);
+    return NULL;
+}
+
+static int start(struct pool *p, pthread_t *ret_watcher)
+{
+    int err = pthread_create(ret_watcher, NULL, watcher_main, p);
+
+    if (err)
+        return -err;
+    while (!err && p->started < WORKER_COUNT) {
+        struct worker *w = &p->workers[p->started];
+
+        w->pool = p;
+        err = pthread_create(&w->thread, NULL, worker_main, w);
+        p->started += !err;
+    }
+    if (!p->started) {
+        end(p, -err);
+        pthread_join(*ret_watcher, NULL);
+        return -err;
+    }
+    return 0; /* fewer workers than wanted do the work as well */
+}
+
+int workers_run(struct fuse_session *se)
+{
+    struct pool *p = calloc(1, sizeof(*p));
+    pthread_t watcher;
+    int err;
+
+    if (!p)
+        return -ENOMEM;
+    p->se = se;
+    mutex_init(&p->mu);
+    cond_init(&p->turn_cond);
+    cond_init(&p->watch_cond);
+    err = start(p, &watcher);
+    if (!err) {
+        for (unsigned i = 0; i < p->started; i++)
+            pthread_join(p->workers[i].thread, NULL);
+        pthread_join(watcher, NULL);
+        err = atomic_load(&p->err);
+    }
+    cond_done(&p->watch_cond);
+    cond_done(&p->turn_cond);
+    mutex_done(&p->mu);
+    free(p);
+    return err;
+}
