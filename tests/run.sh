@@ -4,13 +4,16 @@
 # Installs what is missing (as root, by apt-get), builds everything and runs all tests. PARTs:
 #   format   the sources are formatted (clang-format 14)
 #   release  gcc: unit, mount and command tests
+#   debug    gcc without optimization, costly assertions: unit tests
 #   clang    builds without a warning, also from the thread-safety analysis; unit tests
 #   asan     address, leak and undefined behaviour sanitizers: unit, mount and command tests
-#   tsan     thread sanitizer: what is labelled `threads`
+#   tsan     thread sanitizer: the unit tests with threads, and the mount tests
 # `quick` is what to run before a change is handed in: format, and the release build's unit tests.
 #
 # The last line counts tests, and builds and the format check as one each; the status is 0 when
-# nothing failed. Builds go to build/tests, or to FLUXFS_BUILD_DIR.
+# nothing failed; before it stand the names of what failed and of what was skipped, with the reason.
+# Builds go to build/tests, or to FLUXFS_BUILD_DIR. The tests get a TMPDIR of their own, and nothing
+# may be left in it.
 set -eu
 umask 022
 unset CDPATH
@@ -69,11 +72,49 @@ passed=0
 failed=0
 skipped=0
 results=$(mktemp -d "${TMPDIR:-/tmp}/fluxfs-results.XXXXXX")
-trap 'rm -rf "$results"' EXIT
+child=
+trap finish EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 : >"$results/notes"
+# Tests act as other users, too, who must get through.
+TMPDIR=$results/tmp
+export TMPDIR
+mkdir "$TMPDIR"
+chmod 711 "$results" "$TMPDIR"
+
+# Run a command so that a signal is answered at once: the shell does not while it runs one itself.
+# What a script starts with & would ignore interrupts, and so would the tests.
+attended() {
+    attended_status=0
+    env --default-signal=INT,QUIT "$@" &
+    child=$!
+    wait "$child" || attended_status=$?
+    child=
+    return "$attended_status"
+}
+
+mounts_left() {
+    awk -v dir="$TMPDIR/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts
+}
+
+# A script that was interrupted unmounts and cleans up after itself, but needs a moment for it.
+finish() {
+    finish_status=$?
+    trap - EXIT
+    trap '' HUP INT TERM
+    if [ -n "$child" ]; then
+        kill "$child" 2>/dev/null || :
+        tries=100
+        while [ "$tries" -gt 0 ] && [ -n "$(mounts_left)" ]; do
+            tries=$((tries - 1))
+            sleep 0.1
+        done
+    fi
+    rm -rf --one-file-system "$results"
+    exit "$finish_status"
+}
 
 count_check() { # count_check NAME STATUS
     if [ "$2" -eq 0 ]; then
@@ -84,29 +125,44 @@ count_check() { # count_check NAME STATUS
     fi
 }
 
-# What became of each test, from ctest's JUnit file: lines of `passed|failed|skipped NAME`. A test
-# that could not be started is a failure; only one that ended with SKIP_RETURN_CODE was skipped.
+# What became of each test, from ctest's JUnit file: lines of `passed|failed|skipped NAME[: REASON]`.
+# A test that could not be started is a failure; only one that ended with SKIP_RETURN_CODE was skipped.
 outcomes() {
     awk '
-        function put(outcome) {
+        function put() {
             if (name != "")
-                print outcome, name
+                print outcome, name (outcome == "skipped" && reason != "" ? ": " reason : "")
             name = ""
         }
         /^\t<testcase / {
             name = $0
             sub(/.*<testcase name="/, "", name)
             sub(/".*/, "", name)
-            if (/status="run"/)
-                put("passed")
-            else if (/status="fail"/)
-                put("failed")
-            else if (/status="disabled"/)
-                put("skipped")
+            outcome = /status="run"/ ? "passed" : /status="disabled"/ ? "skipped" : "failed"
+            reason = ""
         }
-        /^\t\t<skipped message="SKIP_/ { put("skipped") }
-        /^\t<\/testcase>/ { put("failed") }
+        /^\t\t<skipped message="SKIP_/ { outcome = "skipped" }
+        match($0, /[a-z0-9_]+: skipped: /) {
+            reason = substr($0, RSTART + RLENGTH)
+            gsub(/&lt;/, "<", reason)
+            gsub(/&gt;/, ">", reason)
+            gsub(/&quot;/, "\"", reason)
+            gsub(/&apos;/, "\047", reason)
+            gsub(/&amp;/, "\\&", reason)
+        }
+        /^\t<\/testcase>/ { put() }
+        END { put() }
     ' "$1"
+}
+
+# The tests must have left nothing in TMPDIR. A failed one may have.
+check_leftovers() { # check_leftovers NAME FAILED-COUNT
+    left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1 -printf '%f ')
+    if [ -n "$left" ] && [ "$2" -eq 0 ]; then
+        echo "Left in the temporary directory: $left"
+        count_check "$1: something was left in the temporary directory" 1
+    fi
+    find "$TMPDIR" -mindepth 1 -maxdepth 1 -exec rm -rf --one-file-system {} +
 }
 
 # ctest BUILD-NAME ARG...: run and count.
@@ -117,7 +173,7 @@ run_tests() {
     status=0
     echo "== tests of $name"
     # shellcheck disable=SC2086 # $prefix is a command with an argument, or nothing
-    $prefix ctest --test-dir "$build/$name" --output-on-failure --no-tests=error --timeout 700 \
+    attended $prefix ctest --test-dir "$build/$name" --output-on-failure --no-tests=error --timeout 700 \
         --output-junit "$junit" "$@" || status=$?
     if [ ! -s "$junit" ]; then
         count_check "$name: ctest" 1
@@ -132,6 +188,7 @@ run_tests() {
     if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
         count_check "$name: ctest ended with status $status" 1
     fi
+    check_leftovers "$name" "$bad"
 }
 
 # build_in NAME CMAKE-ARG...: returns 1 when it cannot be built.
@@ -140,12 +197,12 @@ build_in() {
     shift
     echo "== building $name"
     status=0
-    cmake -G Ninja -S "$root" -B "$build/$name" -DFLUXFS_TESTS=ON "$@" >"$results/cmake.log" 2>&1 ||
+    attended cmake -G Ninja -S "$root" -B "$build/$name" -DFLUXFS_TESTS=ON "$@" >"$results/cmake.log" 2>&1 ||
         status=$?
     if [ "$status" -ne 0 ]; then
         cat "$results/cmake.log"
     else
-        NINJA_STATUS='[%f/%t] ' ninja -C "$build/$name" -j "$jobs" --quiet || status=$?
+        attended env NINJA_STATUS='[%f/%t] ' ninja -C "$build/$name" -j "$jobs" --quiet || status=$?
     fi
     count_check "$name: build" "$status"
     return "$status"
@@ -182,6 +239,12 @@ part_release() {
     fi
 }
 
+part_debug() {
+    if build_in debug -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=gcc -DFLUXFS_DCHECK=ON; then
+        run_tests debug -j "$jobs" -L unit
+    fi
+}
+
 part_clang() {
     if build_in clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang; then
         run_tests clang -j "$jobs" -L unit
@@ -202,7 +265,7 @@ part_tsan() {
         if setarch -R true 2>/dev/null; then
             prefix="setarch -R"
         fi
-        run_tests tsan -j "$jobs" -L threads
+        run_tests tsan -j "$jobs" -L 'threads|mount'
         prefix=
     fi
 }
@@ -216,13 +279,13 @@ case ${1:-} in
 esac
 install_packages
 if [ "$#" -eq 0 ]; then
-    set -- format release clang asan tsan
+    set -- format release debug clang asan tsan
 fi
 begin=$(date +%s)
 for part in "$@"; do
     part_begin=$(date +%s)
     case $part in
-    format | release | clang | asan | tsan) "part_$part" ;;
+    format | release | debug | clang | asan | tsan) "part_$part" ;;
     quick)
         part_format
         part_release -L unit
