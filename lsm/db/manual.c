@@ -15,14 +15,16 @@ static int compact_level(struct lsm_db *db, unsigned level, const struct slice *
 {
     struct compaction c = {0};
     bool busy = false;
-    int picked, err = 0;
+    int picked = 0, err = 0;
 
     mutex_lock(&db->mu);
     wait_until_idle(db);
-    picked = pick_range(db->sv->version, &db->pick, level, start, end, &busy, &c);
+    /* What failed may still hold its tables: finding nothing to do would look like success. */
+    if (!atomic_load(&db->sticky_err))
+        picked = pick_range(db->sv->version, &db->pick, level, start, end, &busy, &c);
     mutex_unlock(&db->mu);
     if (picked <= 0)
-        return picked;
+        return picked ? picked : db_writable(db);
     err = db_compact(db, &c);
     if (err && err != -ENOSPC)
         err = db_fail(db, err, "compaction failed");
