@@ -76,8 +76,8 @@ static int verify_manifest(struct verify *v)
     struct manifest_state state = {0};
     int err;
 
-    manifest_file_name(v->db->manifest_number, v->file);
     mutex_lock(&v->db->manifest_mu);
+    manifest_file_name(v->db->manifest_number, v->file);
     err = manifest_replay(v->db->env, &v->db->store, &state);
     mutex_unlock(&v->db->manifest_mu);
     if (!err)
