@@ -1,7 +1,8 @@
 /*
  * Random operations on a store against the reference model: batches of puts, deletes, patches and
  * range deletions, with flushes, compactions, snapshots and reopening in between; reads by get and
- * by iterators in both directions. Small memtables and tables, so that every level is used.
+ * by iterators in both directions. Some iterators and values are held for long, across flushes and
+ * compactions, and must not notice. Small memtables and tables, so that every level is used.
  *
  * TEST_SEED repeats a run; TEST_STEPS makes it longer.
  */
@@ -18,7 +19,14 @@
 
 enum {
     KEY_COUNT = 400,
-    SNAPSHOT_COUNT = 3
+    SNAPSHOT_COUNT = 3,
+    HELD_COUNT = 3
+};
+
+/* What is written, in operations of a hundred; the rest are puts. */
+struct mix {
+    unsigned deletes, patches, range_deletes;
+    size_t patch_offset_max;
 };
 
 struct taken {
@@ -26,10 +34,23 @@ struct taken {
     struct kv_model model;
 };
 
+/* An iterator that shows the store as it was when it was made, and a value from then. */
+struct held {
+    struct lsm_iter *it;
+    struct kv_model model;
+    size_t at; /* index of the entry it stands on; meaningful when `on` */
+    bool on;
+    struct lsm_value value;
+    struct buf value_copy;
+    bool has_value;
+};
+
 struct run {
     char *dir;
     struct lsm_db *db;
     struct lsm_options options;
+    struct mix mix;
+    struct held held[HELD_COUNT];
     struct rng rng;
     struct kv_model model;
     struct taken taken[SNAPSHOT_COUNT];
@@ -70,39 +91,43 @@ static struct slice random_value(struct run *r, uint8_t *buf, size_t max)
     return slice_of(buf, len);
 }
 
+static int add_range_delete(struct run *r, struct lsm_batch *b, struct slice key)
+{
+    char buf[32];
+    struct slice end = random_key(r, buf);
+
+    if (slice_cmp(key, end) < 0)
+        kv_delete_range(&r->model, key, end);
+    return lsm_batch_delete_range(b, key.data, key.len, end.data, end.len);
+}
+
+static int add_patch(struct run *r, struct lsm_batch *b, struct slice key)
+{
+    uint8_t buf[600];
+    struct slice value = random_value(r, buf, sizeof(buf));
+    size_t offset = (size_t)rng_below(&r->rng, r->mix.patch_offset_max);
+
+    kv_patch(&r->model, key, offset, value);
+    return lsm_batch_patch(b, key.data, key.len, offset, value.data, value.len);
+}
+
 static void one_op(struct run *r, struct lsm_batch *b)
 {
-    char key_buf[32], end_buf[32];
+    const struct mix *mix = &r->mix;
+    char key_buf[32];
     uint8_t value_buf[4096];
-    struct slice key = random_key(r, key_buf), value, end;
-    size_t offset;
+    struct slice key = random_key(r, key_buf), value;
+    unsigned n = (unsigned)rng_below(&r->rng, 100);
     int err = 0;
 
-    switch (rng_below(&r->rng, 16)) {
-    case 0:
-    case 1:
-    case 2:
+    if (n < mix->deletes) {
         err = lsm_batch_delete(b, key.data, key.len);
         kv_delete(&r->model, key);
-        break;
-    case 3:
-    case 4:
-    case 5:
-    case 6:
-        value = random_value(r, value_buf, 600);
-        offset = (size_t)rng_below(&r->rng, 300);
-        err = lsm_batch_patch(b, key.data, key.len, offset, value.data, value.len);
-        kv_patch(&r->model, key, offset, value);
-        break;
-    case 7:
-        end = random_key(r, end_buf);
-        if (rng_below(&r->rng, 4))
-            break;
-        err = lsm_batch_delete_range(b, key.data, key.len, end.data, end.len);
-        if (slice_cmp(key, end) < 0)
-            kv_delete_range(&r->model, key, end);
-        break;
-    default:
+    } else if (n < mix->deletes + mix->patches) {
+        err = add_patch(r, b, key);
+    } else if (n < mix->deletes + mix->patches + mix->range_deletes) {
+        err = add_range_delete(r, b, key);
+    } else {
         value = random_value(r, value_buf, sizeof(value_buf));
         err = lsm_batch_put(b, key.data, key.len, value.data, value.len);
         kv_put(&r->model, key, value);
@@ -223,6 +248,82 @@ static void walk(struct run *r, const struct lsm_snapshot *s, const struct kv_mo
     lsm_iter_free(it);
 }
 
+static void hold(struct run *r, struct held *h)
+{
+    char buf[32];
+    struct slice key = random_key(r, buf);
+    int err = lsm_get(r->db, NULL, key.data, key.len, &h->value);
+
+    h->has_value = !err;
+    if (!err)
+        assert_int_equal(buf_assign(&h->value_copy, h->value.data, h->value.len), 0);
+    assert_int_equal(lsm_iter_new(r->db, NULL, NULL, 0, NULL, 0, &h->it), 0);
+    kv_copy(&h->model, &r->model);
+    h->on = false;
+}
+
+/* The whole of what it shows, and its value, as they were. */
+static void let_go(struct run *r, struct held *h)
+{
+    size_t i = 0;
+    int at;
+
+    for (at = lsm_iter_first(h->it); at > 0; at = lsm_iter_next(h->it))
+        check_entry(r, h->it, at, &h->model, i++);
+    check_entry(r, h->it, at, &h->model, i);
+    i = h->model.count;
+    for (at = lsm_iter_last(h->it); at > 0; at = lsm_iter_prev(h->it))
+        check_entry(r, h->it, at, &h->model, --i);
+    if (at || i)
+        fail_step(r, "a held iterator ends early backwards");
+    lsm_iter_free(h->it);
+    if (h->has_value && !slice_eq(slice_of(h->value.data, h->value.len), buf_slice(&h->value_copy)))
+        fail_step(r, "a held value has changed");
+    lsm_value_done(&h->value);
+    kv_clear(&h->model);
+    h->it = NULL;
+}
+
+/* A few moves from where it stands, the last of which may have been long ago. */
+static void move_held(struct run *r, struct held *h)
+{
+    for (int n = 0; n < 4; n++) {
+        uint64_t op = rng_below(&r->rng, 6);
+        char buf[32];
+        int at;
+
+        if (!h->on || op < 1) {
+            struct slice key = random_key(r, buf);
+
+            h->at = kv_find(&h->model, key);
+            at = lsm_iter_seek(h->it, key.data, key.len);
+        } else if (op < 3) {
+            h->at++;
+            at = lsm_iter_next(h->it);
+        } else {
+            h->at--;
+            at = lsm_iter_prev(h->it);
+        }
+        h->on = h->at != SIZE_MAX && h->at < h->model.count;
+        if (at < 0 || (at > 0) != h->on)
+            fail_step(r, "a held iterator is at a wrong end");
+        if (h->on)
+            check_entry(r, h->it, at, &h->model, h->at);
+    }
+}
+
+static void use_held(struct run *r)
+{
+    struct held *h = &r->held[rng_below(&r->rng, HELD_COUNT)];
+
+    if (!h->it)
+        hold(r, h);
+    else if (rng_below(&r->rng, 30) == 0)
+        let_go(r, h);
+    else
+        move_held(r, h);
+}
+
 static void drop_snapshot(struct run *r, struct taken *t)
 {
     lsm_snapshot_close(r->db, t->snapshot);
@@ -248,6 +349,10 @@ static void reopen(struct run *r)
     for (int i = 0; i < SNAPSHOT_COUNT; i++) {
         if (r->taken[i].snapshot)
             drop_snapshot(r, &r->taken[i]);
+    }
+    for (int i = 0; i < HELD_COUNT; i++) {
+        if (r->held[i].it)
+            let_go(r, &r->held[i]);
     }
     if (r->db && lsm_close(r->db))
         fail_step(r, "close");
@@ -286,11 +391,17 @@ static void one_step(struct run *r)
         fail_step(r, "compact");
     else if (n == 119 && lsm_verify(r->db, damage, NULL, NULL) != 0)
         fail_step(r, "verify");
+    else if (n >= 120 && n < 220)
+        use_held(r);
 }
 
-static void run_model(uint64_t seed, unsigned steps, const struct lsm_options *options)
+static const struct mix usual = {
+    .deletes = 19, .patches = 25, .range_deletes = 2, .patch_offset_max = 300};
+
+static void run_model(uint64_t seed, unsigned steps, const struct lsm_options *options,
+                      const struct mix *mix)
 {
-    struct run r = {.seed = seed, .rng = {seed}, .options = *options};
+    struct run r = {.seed = seed, .rng = {seed}, .options = *options, .mix = *mix};
 
     r.dir = scratch_new();
     reopen(&r);
@@ -303,6 +414,8 @@ static void run_model(uint64_t seed, unsigned steps, const struct lsm_options *o
     scan(&r, NULL, &r.model);
     for (int i = 0; i < SNAPSHOT_COUNT; i++)
         kv_clear(&r.taken[i].model);
+    for (int i = 0; i < HELD_COUNT; i++)
+        buf_free(&r.held[i].value_copy);
     assert_int_equal(lsm_close(r.db), 0);
     kv_clear(&r.model);
     scratch_free(r.dir);
@@ -337,7 +450,7 @@ static void store_agrees_with_the_model(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 4; i++)
-        run_model(rng_seed(1) + i, steps_wanted(4000), &o);
+        run_model(rng_seed(1) + i, steps_wanted(4000), &o, &usual);
 }
 
 static void store_without_compression_or_filters_agrees_too(void **state)
@@ -350,7 +463,35 @@ static void store_without_compression_or_filters_agrees_too(void **state)
     o.l0_compact_count = 1;
     o.compaction_threads = 3;
     o.table_prefix_len = 2;
-    run_model(rng_seed(100), steps_wanted(4000), &o);
+    run_model(rng_seed(100), steps_wanted(4000), &o, &usual);
+}
+
+static void ranges_deleted_all_the_time_agree(void **state)
+{
+    static const struct mix mix = {
+        .deletes = 10, .patches = 20, .range_deletes = 25, .patch_offset_max = 300};
+    struct lsm_options o = small_options();
+
+    (void)state;
+    o.compaction_threads = 4;
+    o.memtable_count_max = 8;
+    o.l0_compact_count = 2;
+    run_model(rng_seed(200), steps_wanted(4000), &o, &mix);
+}
+
+static void patches_far_beyond_the_end_agree(void **state)
+{
+    static const struct mix mix = {
+        .deletes = 10, .patches = 60, .range_deletes = 5, .patch_offset_max = 20000};
+    struct lsm_options o = small_options();
+
+    (void)state;
+    o.compaction_threads = 4;
+    o.memtable_count_max = 2;
+    o.l0_compact_count = 1;
+    o.level_base_len = 64 << 10;
+    o.level_ratio = 2;
+    run_model(rng_seed(300), steps_wanted(2000), &o, &mix);
 }
 
 int main(void)
@@ -358,6 +499,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_agrees_with_the_model),
         cmocka_unit_test(store_without_compression_or_filters_agrees_too),
+        cmocka_unit_test(ranges_deleted_all_the_time_agree),
+        cmocka_unit_test(patches_far_beyond_the_end_agree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
