@@ -1,12 +1,9 @@
 /*
  * Making a file system: a new store of the engine, and one durable batch with all superblock facts
- * and the root directory. A crash before that batch leaves a store without a file system, which
- * fs_open refuses as such.
+ * and the root directory. A crash before that batch leaves a store without keys, which fs_open
+ * refuses as such and which mkfs fills.
  */
-#include <dirent.h>
-#include <stdio.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "fs/impl.h"
 #include "fs/super.h"
@@ -28,26 +25,19 @@ static int random_fill(void *buf, size_t len)
     return 0;
 }
 
-/* A missing directory is fine too: the engine makes it. */
-static int check_empty(const char *path)
+/* A store may be there if it holds nothing: an interrupted mkfs leaves one. */
+static int check_no_keys(const char *path, struct lsm_db *db)
 {
-    DIR *d = opendir(path);
-    struct dirent *e;
-    bool empty = true, store = false;
+    struct lsm_iter *it;
+    int found, err = lsm_iter_new(db, NULL, NULL, 0, NULL, 0, &it);
 
-    if (!d)
-        return errno == ENOENT ? 0 : err_raise(errno, "cannot open the directory %s", path);
-    while ((e = readdir(d))) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-            continue;
-        empty = false;
-        if (!strcmp(e->d_name, "SUPERBLOCK"))
-            store = true;
-    }
-    closedir(d);
-    if (store)
+    if (err)
+        return err;
+    found = lsm_iter_first(it);
+    lsm_iter_free(it);
+    if (found > 0)
         return err_raise(ERR_STORE_EXISTS, "%s holds a store already", path);
-    return empty ? 0 : err_raise(ENOTEMPTY, "%s is not empty", path);
+    return found;
 }
 
 static int facts_init(const struct fs_mkfs_options *o, const struct timespec *now,
@@ -120,15 +110,17 @@ int fs_mkfs(const char *path, const struct fs_mkfs_options *options)
     inode_now(&root.btime);
     root.atime = root.mtime = root.ctime = root.btime;
     err = facts_init(o, &root.btime, &facts);
-    if (!err)
-        err = check_empty(path);
     if (err)
         return err;
     super_store_options(&lo);
     lo.create = true;
-    lo.must_create = true;
     err = lsm_open(path, &lo, &db);
+    if (err == -ERR_STORE_NOT_ONE)
+        return err_raise(ENOTEMPTY, "%s is not empty", path);
     if (err)
         return err;
-    return super_store_close(db, write_all(db, &facts, &root));
+    err = check_no_keys(path, db);
+    if (!err)
+        err = write_all(db, &facts, &root);
+    return super_store_close(db, err);
 }

@@ -75,7 +75,9 @@ static int store_open(const struct plan *p, struct fs **ret)
 
     err_clear();
     err = fs_open(p->store, &options, ret);
-    if ((err == -ENOENT || err == -ERR_STORE_MISSING) && !options.read_only) {
+    /* Missing, or left behind half made. */
+    if ((err == -ENOENT || err == -ERR_STORE_MISSING || err == -ERR_NO_FILE_SYSTEM) &&
+        !options.read_only) {
         if (store_make(p->store) < 0)
             return -1;
         err_clear();

@@ -32,14 +32,25 @@ size_t lsm_batch_count(const struct lsm_batch *b)
     return b->count;
 }
 
+static int check_lengths(const struct lsm_batch *b, size_t key_len, size_t value_len)
+{
+    if (key_len == 0 || key_len > LSM_KEY_LEN_MAX)
+        return err_raise(EINVAL, "a key of %zu bytes; it must have 1 to %d", key_len,
+                         LSM_KEY_LEN_MAX);
+    if (value_len > LSM_VALUE_LEN_MAX)
+        return err_raise(EINVAL, "a value of %zu bytes; it may have %d", value_len,
+                         LSM_VALUE_LEN_MAX);
+    if (b->bytes.len + key_len + value_len > WAL_PAYLOAD_LEN_MAX - 64)
+        return err_raise(EINVAL, "a batch of more than %d bytes", WAL_PAYLOAD_LEN_MAX - 64);
+    return 0;
+}
+
 static int add(struct lsm_batch *b, enum kind kind, struct slice key, struct slice value)
 {
-    int err;
+    int err = check_lengths(b, key.len, value.len);
 
-    if (key.len == 0 || key.len > LSM_KEY_LEN_MAX || value.len > LSM_VALUE_LEN_MAX)
-        return -EINVAL;
-    if (b->bytes.len + key.len + value.len > WAL_PAYLOAD_LEN_MAX - 64)
-        return -EINVAL;
+    if (err)
+        return err;
     err = batch_append(&b->bytes, kind, key, value);
     b->count += !err;
     b->delete_count += !err && (kind == KIND_DELETE || kind == KIND_DELETE_RANGE);
@@ -61,7 +72,8 @@ int lsm_batch_delete_range(struct lsm_batch *b, const void *start, size_t start_
                            const void *end, size_t end_len)
 {
     if (end_len == 0 || end_len > LSM_KEY_LEN_MAX)
-        return -EINVAL;
+        return err_raise(EINVAL, "a range's end of %zu bytes; it must have 1 to %d", end_len,
+                         LSM_KEY_LEN_MAX);
     return add(b, KIND_DELETE_RANGE, slice_of(start, start_len), slice_of(end, end_len));
 }
 
@@ -70,11 +82,11 @@ int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len, uint64
 {
     int err;
 
-    if (key_len == 0 || key_len > LSM_KEY_LEN_MAX || value_len > LSM_VALUE_LEN_MAX ||
-        offset > LSM_VALUE_LEN_MAX - value_len)
-        return -EINVAL;
-    if (b->bytes.len + key_len + value_len > WAL_PAYLOAD_LEN_MAX - 64)
-        return -EINVAL;
+    err = check_lengths(b, key_len, value_len);
+    if (!err && offset > LSM_VALUE_LEN_MAX - value_len)
+        err = err_raise(EINVAL, "a patch that ends beyond %d bytes", LSM_VALUE_LEN_MAX);
+    if (err)
+        return err;
     err = batch_append_patch(&b->bytes, slice_of(key, key_len), offset, slice_of(value, value_len));
     b->count += !err;
     return err;

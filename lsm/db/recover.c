@@ -121,7 +121,7 @@ static int replay_log(struct replay *r, struct wal_reader *reader, uint64_t log)
             continue;
         if (record.first_seqno != r->seqno + 1) {
             note_end(r, log, 0);
-            return record.synced_seqno > r->seqno ? damaged(r, log) : 0;
+            return record.synced_seqno > r->seqno ? damaged(r, log) : examine_later(r, reader, log);
         }
         err = replay_record(r, log, &record);
         if (err)

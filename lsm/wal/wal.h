@@ -21,7 +21,7 @@ struct wal_record {
 };
 
 enum {
-    WAL_PAYLOAD_LEN_MAX = 1 << 30
+    WAL_PAYLOAD_LEN_MAX = (1 << 30) + (1 << 16) /* a batch with one longest value */
 };
 
 struct wal_writer;

@@ -260,6 +260,26 @@ static void groups_are_never_given_twice_across_runs(void **state)
     }
 }
 
+/* The engine's store is there, the batch with the file system is not: what a crash in mkfs leaves.
+ */
+static void interrupted_mkfs_can_be_done_again(void **state)
+{
+    struct fixture *f = *state;
+    struct lsm_options o;
+    struct lsm_db *db;
+    struct fs *fs;
+
+    lsm_options_default(&o);
+    o.create = true;
+    assert_int_equal(lsm_open(f->path, &o, &db), 0);
+    assert_int_equal(lsm_close(db), 0);
+    assert_int_equal(fs_open(f->path, NULL, &fs), -ERR_NO_FILE_SYSTEM);
+    assert_int_equal(fs_mkfs(f->path, NULL), 0);
+    assert_int_equal(fs_open(f->path, NULL, &fs), 0);
+    assert_int_equal(fs_close(fs), 0);
+    assert_int_equal(fs_mkfs(f->path, NULL), -ERR_STORE_EXISTS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +289,7 @@ int main(void)
         DIR_TEST(bad_options_are_refused_before_anything_is_made),
         DIR_TEST(a_directory_with_something_in_it_is_refused),
         DIR_TEST(a_store_without_a_file_system_is_told_apart),
+        DIR_TEST(interrupted_mkfs_can_be_done_again),
         DIR_TEST(missing_and_damaged_facts_refuse_to_open),
         DIR_TEST(facts_out_of_range_refuse_to_open),
         DIR_TEST(newer_formats_are_refused_with_the_right_error),
