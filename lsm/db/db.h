@@ -147,6 +147,9 @@ uint64_t now_ns(int clock);
 /* logs.c: the list of logs and their durability. */
 /* The log becomes the newest; its records come after begin_seqno. */
 int wals_add(struct lsm_db *db, struct wal_writer *writer, uint64_t begin_seqno);
+/* The log that takes the writes. Only the leader of the queue may ask: it cannot be dropped
+ * meanwhile. */
+struct wal_writer *wals_newest(struct lsm_db *db);
 /* Where the log with this number begins; [mu]. */
 uint64_t wals_begin_locked(struct lsm_db *db, uint64_t number) REQUIRES(db->mu);
 /* Forget and delete the logs below number, whose contents are in tables. */

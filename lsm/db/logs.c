@@ -37,6 +37,16 @@ int wals_add(struct lsm_db *db, struct wal_writer *writer, uint64_t begin_seqno)
     return 0;
 }
 
+struct wal_writer *wals_newest(struct lsm_db *db)
+{
+    struct wal_writer *writer;
+
+    mutex_lock(&db->mu);
+    writer = db->wals_newest->writer;
+    mutex_unlock(&db->mu);
+    return writer;
+}
+
 uint64_t wals_begin_locked(struct lsm_db *db, uint64_t number)
 {
     struct wal_ref *w = db->wals_oldest;

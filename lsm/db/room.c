@@ -133,6 +133,10 @@ int db_switch_memtable(struct lsm_db *db)
     uint64_t number = db_new_file(db);
     int err = memtable_new(number, &mem);
 
+    /* The old log gives its reserve back first: on a full disk the new one and the flush need it.
+     */
+    if (!err)
+        err = wal_writer_seal(wals_newest(db));
     if (!err)
         err = wal_writer_create(db->env, number, db->last_seqno, &wal);
     if (!err)

@@ -84,7 +84,6 @@ static int append(struct lsm_db *db, struct group *g)
     struct wal_record records[GROUP_COUNT_MAX];
     uint64_t seqno = db->last_seqno, time_ns = now_ns(CLOCK_REALTIME);
     uint64_t synced = atomic_load(&db->synced_seqno);
-    struct wal_writer *wal;
     int err;
 
     if (g->op_count > SEQNO_MAX - seqno)
@@ -100,10 +99,7 @@ static int append(struct lsm_db *db, struct group *g)
                                          .payload = buf_slice(&w->batch->bytes)};
         seqno += w->batch->count;
     }
-    mutex_lock(&db->mu);
-    wal = db->wals_newest->writer;
-    mutex_unlock(&db->mu);
-    err = wal_writer_append(wal, records, g->count, g->members[0]->urgent);
+    err = wal_writer_append(wals_newest(db), records, g->count, g->members[0]->urgent);
     if (err)
         return err == -ENOSPC ? err : db_fail(db, err, "writing the log failed");
     db->last_seqno = seqno;

@@ -40,6 +40,8 @@ int wal_writer_append(struct wal_writer *w, const struct wal_record *records, un
 int wal_writer_sync(struct wal_writer *w);
 uint64_t wal_writer_number(const struct wal_writer *w);
 uint64_t wal_writer_len(const struct wal_writer *w); /* bytes */
+/* Give back what was reserved ahead. Appending, by the same thread, reserves anew. */
+int wal_writer_seal(struct wal_writer *w);
 int wal_writer_close(struct wal_writer *w);
 
 /*

@@ -218,6 +218,12 @@ uint64_t wal_writer_len(const struct wal_writer *w)
     return atomic_load(&w->len);
 }
 
+int wal_writer_seal(struct wal_writer *w)
+{
+    w->reserved = 0;
+    return env_writer_truncate(w->file, atomic_load(&w->len));
+}
+
 int wal_writer_close(struct wal_writer *w)
 {
     int err;

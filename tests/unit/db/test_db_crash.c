@@ -324,7 +324,7 @@ static void full_disk_refuses_and_recovers_when_space_returns(void **state)
     assert_int_equal(open_store(r), 0);
     for (size_t i = 0; i < sizeof(value); i++)
         value[i] = (uint8_t)rng_next(&r->rng);
-    env_fault_limit(r->fault, 4 << 20);
+    env_fault_limit(r->fault, 16 << 20);
     while (!err && written < 10000) {
         char key[16];
         size_t len = (size_t)sprintf(key, "k%05u", written);
