@@ -61,7 +61,8 @@ static int add_rangedels(struct output *o, const struct slice *end, struct hull 
             if (err)
                 return err;
         }
-        for (uint32_t k = 0; k < f->seqno_count; k++) {
+        for (uint32_t k = 0; k < f->seqno_count;
+             k = rangedel_next_stripe(f, k, o->run->snapshots, o->run->snapshot_count)) {
             int err;
 
             del.seqno = f->seqnos[k];

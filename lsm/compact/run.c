@@ -44,21 +44,41 @@ struct state {
 };
 
 /* The stripe that holds seqno. */
-static void stripe_bounds(const struct compact_run *r, uint64_t seqno, uint64_t *ret_lower,
-                          uint64_t *ret_upper)
+static void stripe_bounds(const uint64_t *snapshots, size_t snapshot_count, uint64_t seqno,
+                          uint64_t *ret_lower, uint64_t *ret_upper)
 {
-    size_t lo = 0, hi = r->snapshot_count;
+    size_t lo = 0, hi = snapshot_count;
 
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (r->snapshots[mid] < seqno)
+        if (snapshots[mid] < seqno)
             lo = mid + 1;
         else
             hi = mid;
     }
-    *ret_upper = lo < r->snapshot_count ? r->snapshots[lo] : SEQNO_MAX;
-    *ret_lower = lo ? r->snapshots[lo - 1] : 0;
+    *ret_upper = lo < snapshot_count ? snapshots[lo] : SEQNO_MAX;
+    *ret_lower = lo ? snapshots[lo - 1] : 0;
+}
+
+uint32_t rangedel_next_stripe(const struct rangedel_fragment *f, uint32_t k,
+                              const uint64_t *snapshots, size_t snapshot_count)
+{
+    uint64_t lower, upper;
+    uint32_t hi = f->seqno_count;
+
+    stripe_bounds(snapshots, snapshot_count, f->seqnos[k], &lower, &upper);
+    if (lower == 0)
+        return hi;
+    while (k < hi) {
+        uint32_t mid = k + (hi - k) / 2;
+
+        if (f->seqnos[mid] > lower)
+            k = mid + 1;
+        else
+            hi = mid;
+    }
+    return k;
 }
 
 /* Nothing older than this stripe can exist anywhere. */
@@ -112,7 +132,7 @@ static void stripe_begin(struct state *st, uint64_t seqno)
     s->seqno_count = 0;
     s->newest = 0;
     s->deleted = s->emitted = false;
-    stripe_bounds(st->run, seqno, &s->lower, &s->upper);
+    stripe_bounds(st->run->snapshots, st->run->snapshot_count, seqno, &s->lower, &s->upper);
 }
 
 static int remember_seqno(struct stripe *s, uint64_t seqno)

@@ -41,6 +41,12 @@ struct compact_run {
  * (-ECANCELED when cancelled) there are none, and no file is left behind.
  */
 int compact_run(struct compact_run *r);
+/*
+ * The index of the next seqno of a fragment, behind k, that some reader can tell from seqnos[k]:
+ * one in an older stripe. seqno_count when there is none: the rest is deleted by seqnos[k] as well.
+ */
+uint32_t rangedel_next_stripe(const struct rangedel_fragment *f, uint32_t k,
+                              const uint64_t *snapshots, size_t snapshot_count);
 void compact_run_done(struct compact_run *r, struct table_store *store);
 
 #endif

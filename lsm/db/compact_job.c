@@ -9,27 +9,32 @@ struct inputs {
     unsigned count, cap;
     struct rangedel *dels;
     size_t del_count;
+    uint64_t *snapshots;
+    size_t snapshot_count;
 };
 
-int rangedels_of_list(const struct rangedel_list *list, struct rangedel **ret, size_t *ret_count)
+int rangedels_of_list(const struct rangedel_list *list, const uint64_t *snapshots,
+                      size_t snapshot_count, struct rangedel **ret, size_t *ret_count)
 {
-    struct rangedel *dels;
-    size_t count = *ret_count;
+    size_t count = *ret_count, cap = count;
+    struct rangedel *dels = *ret;
 
-    for (size_t i = 0; list && i < list->fragment_count; i++)
-        count += list->fragments[i].seqno_count;
-    if (count == *ret_count)
-        return 0;
-    dels = realloc(*ret, count * sizeof(*dels));
-    if (!dels)
-        return -ENOMEM;
-    *ret = dels;
-    for (size_t i = 0; i < list->fragment_count; i++) {
+    for (size_t i = 0; list && i < list->fragment_count; i++) {
         const struct rangedel_fragment *f = &list->fragments[i];
 
-        for (uint32_t k = 0; k < f->seqno_count; k++)
-            dels[(*ret_count)++] = (struct rangedel){f->start, f->end, f->seqnos[k]};
+        for (uint32_t k = 0; k < f->seqno_count;
+             k = rangedel_next_stripe(f, k, snapshots, snapshot_count)) {
+            if (count == cap) {
+                cap = cap ? cap * 2 : 64;
+                dels = realloc(*ret, cap * sizeof(*dels));
+                if (!dels)
+                    return -ENOMEM;
+                *ret = dels;
+            }
+            dels[count++] = (struct rangedel){f->start, f->end, f->seqnos[k]};
+        }
     }
+    *ret_count = count;
     return 0;
 }
 
@@ -62,7 +67,8 @@ static int add_dels(struct lsm_db *db, const struct compaction *c, unsigned whic
             continue;
         err = table_meta_sst(c->inputs[which][i], &db->store, &sst);
         if (!err)
-            err = rangedels_of_list(sst_rangedels(sst), &in->dels, &in->del_count);
+            err = rangedels_of_list(sst_rangedels(sst), in->snapshots, in->snapshot_count,
+                                    &in->dels, &in->del_count);
     }
     return err;
 }
@@ -187,10 +193,12 @@ static int merge_down(struct lsm_db *db, struct compaction *c)
                               .arg = db};
     struct superversion *sv = sv_get(db); /* keeps the cuts' keys */
     struct inputs in = {0};
-    uint64_t *snapshots = NULL;
     struct slice *cuts = NULL;
     struct iter *input = NULL;
-    int err = open_inputs(db, c, &in);
+    int err = snapshots_list(db, &in.snapshots, &in.snapshot_count);
+
+    if (!err)
+        err = open_inputs(db, c, &in);
 
     if (!err && c->split) {
         run.run = newest_run(c);
@@ -201,12 +209,11 @@ static int merge_down(struct lsm_db *db, struct compaction *c)
         err = merge_iter_new(in.children, in.count, &input);
         in.count = 0; /* they belong to input now, or are gone */
     }
-    if (!err)
-        err = snapshots_list(db, &snapshots, &run.snapshot_count);
     run.input = input;
     run.dels = in.dels;
     run.del_count = in.del_count;
-    run.snapshots = snapshots;
+    run.snapshots = in.snapshots;
+    run.snapshot_count = in.snapshot_count;
     if (!err)
         err = compact_run(&run);
     if (!err)
@@ -224,7 +231,7 @@ static int merge_down(struct lsm_db *db, struct compaction *c)
         iter_free(in.children[i]);
     free(in.children);
     free(in.dels);
-    free(snapshots);
+    free(in.snapshots);
     free(cuts);
     sv_put(sv);
     return err;

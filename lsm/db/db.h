@@ -221,8 +221,12 @@ int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *
 /* compact_job.c: do one picked compaction. */
 int db_compact(struct lsm_db *db, struct compaction *c);
 
-/* Append the tombstones of a list (NULL: none) to a malloced array; keys borrow from the list. */
-int rangedels_of_list(const struct rangedel_list *list, struct rangedel **ret, size_t *ret_count);
+/*
+ * Append the tombstones of a list (NULL: none) that readers with these snapshots can tell apart to
+ * a malloced array; keys borrow from the list. All of them may be the square of what was written.
+ */
+int rangedels_of_list(const struct rangedel_list *list, const uint64_t *snapshots,
+                      size_t snapshot_count, struct rangedel **ret, size_t *ret_count);
 
 /* snapshot.c: the live snapshots' sequence numbers, ascending, malloced. */
 int snapshots_list(struct lsm_db *db, uint64_t **ret, size_t *ret_count);

@@ -27,9 +27,9 @@ int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *
     if (!err)
         err = memtable_rangedels_get(mt, &list);
     if (!err)
-        err = rangedels_of_list(list, &dels, &run.del_count);
-    if (!err)
         err = snapshots_list(db, &snapshots, &run.snapshot_count);
+    if (!err)
+        err = rangedels_of_list(list, snapshots, run.snapshot_count, &dels, &run.del_count);
     run.input = input;
     run.dels = dels;
     run.snapshots = snapshots;
