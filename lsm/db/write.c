@@ -223,6 +223,17 @@ static void lead(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
     leave(db, &g, err);
 }
 
+/* The leader's words about a failure stay with its thread; a member gets its own. */
+static int describe(struct lsm_db *db, int err)
+{
+    if (err == 0 || *err_detail())
+        return err;
+    if (err == -ERR_STICKY)
+        return db_writable(db);
+    return err_raise(-err, "%s: written together with others, which failed: %s", db->env->path,
+                     err_text(err));
+}
+
 static int write_batch(struct lsm_db *db, const struct lsm_batch *b, bool urgent)
 {
     struct writer w = {.batch = b, .urgent = urgent, .state = WRITER_QUEUED};
@@ -236,7 +247,7 @@ static int write_batch(struct lsm_db *db, const struct lsm_batch *b, bool urgent
         lead(db, &w);
     mutex_unlock(&db->queue_mu);
     cond_done(&w.cond);
-    return w.err;
+    return describe(db, w.err);
 }
 
 int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
