@@ -122,10 +122,20 @@ static int close_table(struct output *o, const struct slice *end)
     o->builder = NULL;
     if (err)
         return err;
-    err = table_meta_new(o->number, o->run->run, &stats, smallest, largest, exclusive, &meta);
-    if (!err)
-        err = keep_table(o->run, meta);
     o->run->written_len += stats.file_len;
+    err = table_meta_new(o->number, o->run->run, &stats, smallest, largest, exclusive, &meta);
+    if (!err) {
+        err = keep_table(o->run, meta);
+        if (err)
+            table_meta_unref(meta, &(struct table_store){.env = o->run->env});
+    }
+    if (err) {
+        char name[32];
+
+        /* Finished, and nobody knows of it. */
+        sst_file_name(o->number, name);
+        env_remove(o->run->env, name);
+    }
     return err;
 }
 

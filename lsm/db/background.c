@@ -9,10 +9,20 @@
 #include "lsm/db/db.h"
 
 #include <signal.h>
+#include <time.h>
 
 enum {
     RETRY_MS = 200
 };
+
+/* Let a little time pass before the disk is tried again, whatever else is announced meanwhile. */
+static void nap_locked(struct lsm_db *db) REQUIRES(db->mu)
+{
+    uint64_t until = now_ns(CLOCK_MONOTONIC) + RETRY_MS * UINT64_C(1000000), now;
+
+    while (!atomic_load(&db->closing) && (now = now_ns(CLOCK_MONOTONIC)) < until)
+        cond_wait_ms(&db->work_cond, &db->mu, (until - now) / 1000000 + 1);
+}
 
 static void handle_failure(struct lsm_db *db, int err, const char *what)
 {
@@ -25,8 +35,7 @@ static void handle_failure(struct lsm_db *db, int err, const char *what)
     mutex_lock(&db->mu);
     db->disk_full = true;
     cond_broadcast(&db->done_cond);
-    if (!atomic_load(&db->closing))
-        cond_wait_ms(&db->work_cond, &db->mu, RETRY_MS);
+    nap_locked(db);
     mutex_unlock(&db->mu);
 }
 
@@ -53,8 +62,8 @@ static void relieve_full_disk(struct lsm_db *db) REQUIRES(db->mu)
     if (!low)
         db->disk_full = false;
     note_done_locked(db);
-    if (db->disk_full && db->sv->imm_count == 0 && !atomic_load(&db->closing))
-        cond_wait_ms(&db->work_cond, &db->mu, RETRY_MS);
+    if (db->disk_full && db->sv->imm_count == 0)
+        nap_locked(db);
 }
 
 static void *flush_main(void *arg)
@@ -63,6 +72,7 @@ static void *flush_main(void *arg)
 
     mutex_lock(&db->mu);
     while (!atomic_load(&db->closing)) {
+        bool low;
         int err;
 
         if (atomic_load(&db->sticky_err) || (db->sv->imm_count == 0 && !db->disk_full)) {
@@ -78,8 +88,11 @@ static void *flush_main(void *arg)
         err = flush_oldest(db);
         if (err)
             handle_failure(db, err, "flush failed");
+        low = err || db_space_is_low(db);
         mutex_lock(&db->mu);
         db->flushing = false;
+        if (!low)
+            db->disk_full = false;
         note_done_locked(db);
     }
     mutex_unlock(&db->mu);
@@ -95,11 +108,11 @@ static void mark_locked(const struct compaction *c, bool compacting)
 }
 
 /* On a nearly full disk only compactions that surely fit are tried. */
-static uint64_t compaction_len_max(struct lsm_db *db)
+static uint64_t compaction_len_max(struct lsm_db *db, bool disk_full)
 {
     uint64_t total, free_len;
 
-    if (!db->disk_full || env_space(db->env, &total, &free_len))
+    if (!disk_full || env_space(db->env, &total, &free_len))
         return 0;
     return free_len > 1 << 20 ? free_len : 1 << 20;
 }
@@ -127,11 +140,12 @@ static void *compact_main(void *arg)
     mutex_lock(&db->mu);
     while (!atomic_load(&db->closing)) {
         struct compaction c = {0};
+        bool disk_full = db->disk_full;
         uint64_t len_max;
         int err;
 
         mutex_unlock(&db->mu);
-        len_max = compaction_len_max(db);
+        len_max = compaction_len_max(db, disk_full);
         mutex_lock(&db->mu);
         if (atomic_load(&db->closing))
             break;

@@ -125,24 +125,42 @@ static void delay(struct lsm_db *db, const struct version *v, size_t len)
     atomic_fetch_add_explicit(&db->counters.delay_us, us, memory_order_relaxed);
 }
 
+/* A new log, the newest. The old one gives back its reserve, at once where the new one needs it. */
+static int switch_log(struct lsm_db *db, uint64_t number)
+{
+    struct wal_writer *old = wals_newest(db), *wal = NULL;
+    int err = wal_writer_create(db->env, number, db->last_seqno, &wal);
+
+    if (err == -ENOSPC) {
+        err = wal_writer_seal(old);
+        if (!err)
+            err = wal_writer_create(db->env, number, db->last_seqno, &wal);
+    } else if (!err) {
+        err = wal_writer_seal(old);
+    }
+    if (!err)
+        err = wals_add(db, wal, db->last_seqno);
+    if (err && wal) {
+        char name[32];
+
+        /* Left behind, an empty log could end a replay before a newer one. */
+        wal_writer_close(wal);
+        wal_file_name(number, name);
+        env_remove(db->env, name);
+    }
+    return err;
+}
+
 int db_switch_memtable(struct lsm_db *db)
 {
     struct superversion *sv, *old;
     struct memtable *imms[IMM_COUNT_MAX], *mem = NULL;
-    struct wal_writer *wal = NULL;
     uint64_t number = db_new_file(db);
     int err = memtable_new(number, &mem);
 
-    /* The old log gives its reserve back first: on a full disk the new one and the flush need it.
-     */
     if (!err)
-        err = wal_writer_seal(wals_newest(db));
-    if (!err)
-        err = wal_writer_create(db->env, number, db->last_seqno, &wal);
-    if (!err)
-        err = wals_add(db, wal, db->last_seqno);
+        err = switch_log(db, number);
     if (err) {
-        wal_writer_close(wal);
         memtable_unref(mem);
         return err;
     }
