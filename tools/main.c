@@ -3,6 +3,7 @@
  * (mkfs.fluxfs, fsck.fluxfs, mount.fluxfs, mount.fuse.fluxfs).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio_ext.h>
 #include <string.h>
 
@@ -122,11 +123,27 @@ static int run_fluxfs(int argc, char **argv)
     return run_sub(argc, argv);
 }
 
+/*
+ * A closed stdin, stdout or stderr would give its number to a file or a pipe of ours, which what is
+ * meant for the user would then reach. The stand-in is open the wrong way round, so that using it
+ * fails as it does on a closed one. False when there is none.
+ */
+static bool hold_stdio(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const char *program = argc && argv[0] ? argv[0] : "fluxfs";
     const struct command *command;
 
+    if (!hold_stdio())
+        return STATUS_FAILED;
     if (strrchr(program, '/'))
         program = strrchr(program, '/') + 1;
     command = find_alias(program);

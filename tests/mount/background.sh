@@ -21,6 +21,14 @@ for round in 1 2 3; do
     umount_fs
 done
 
+say "with standard input, output and error closed"
+timeout "$WAIT_S_MAX" "$FLUXFS" mount store mnt <&- >&- 2>&- || fail "mount with closed descriptors"
+is_ready || fail "mount has returned before the tree can be used"
+same 3 "$(tail -n 1 mnt/rounds)" "contents"
+"$FLUXFS" umount mnt <&- >&- 2>&- || fail "umount with closed descriptors"
+within 2 scratch_is_unused || fail "umount has returned before the daemon ended"
+check_store
+
 say "plain umount and fusermount3, and a mount right after"
 for round in 1 2 3; do
     "$FLUXFS" mount store mnt </dev/null >>"$LOG" 2>&1 || fail "mount right after an unmount"
