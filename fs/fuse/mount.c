@@ -11,6 +11,7 @@
 #include "fs/fuse/mount.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,12 +191,25 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/*
+ * The C library would give every thread a heap of its own and keep in each what was freed there:
+ * measured, 380 MB where a third was in use. Two heaps are enough where one thread serves at a
+ * time, and pieces of memtables, of up to a mebibyte, go back to the system when they are freed.
+ */
+static void tame_heaps(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 512 << 10);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
 /* The daemon's life. Returns its exit status. */
 static int run(const struct plan *p)
 {
     struct mount m = {.fs = NULL};
     int r, err;
 
+    tame_heaps();
     raise_file_limit();
     stopper_block_signals();
     if (store_open(p, &m.fs) < 0) {
