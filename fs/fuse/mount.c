@@ -64,11 +64,20 @@ static int store_make(const char *path)
     return err;
 }
 
+/*
+ * A store that is mounted stays locked: waiting is for one that was unmounted just now and whose
+ * daemon has not ended yet.
+ */
+static unsigned lock_wait_ms(const struct plan *p)
+{
+    return mount_point_of_store(p->store) ? 0 : LOCK_WAIT_MS;
+}
+
 static int store_open(const struct plan *p, struct fs **ret)
 {
     const struct fs_options options = {
         .read_only = p->options.read_only,
-        .lock_wait_ms = LOCK_WAIT_MS,
+        .lock_wait_ms = lock_wait_ms(p),
         .cache_len = p->options.cache_len,
         .log = mount_log_text,
     };

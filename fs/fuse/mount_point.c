@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <mntent.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -267,4 +268,17 @@ void mount_point_set_readahead(const char *dir, unsigned len_kb)
         return;
     fprintf(f, "%u\n", len_kb);
     fclose(f);
+}
+
+bool mount_point_of_store(const char *store)
+{
+    FILE *f = setmntent("/proc/self/mounts", "re");
+    struct mntent *m;
+    bool found = false;
+
+    while (f && !found && (m = getmntent(f)))
+        found = !strcmp(m->mnt_type, "fuse.fluxfs") && !strcmp(m->mnt_fsname, store);
+    if (f)
+        endmntent(f);
+    return found;
 }

@@ -24,4 +24,7 @@ int mount_point_detach(const char *dir, bool lazy);
 /* Let the kernel read ahead so far; without effect unless root. */
 void mount_point_set_readahead(const char *dir, unsigned len_kb);
 
+/* Whether the store, an absolute path, is mounted somewhere. */
+bool mount_point_of_store(const char *store);
+
 #endif
