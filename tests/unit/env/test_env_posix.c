@@ -4,6 +4,7 @@
 #include "lib/cmocka_all.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -49,6 +50,20 @@ static uint64_t allocated(const char *name)
 
     assert_int_equal(stat(scratch_path(dir, name), &st), 0);
     return (uint64_t)st.st_blocks * 512;
+}
+
+/* Not every file system keeps blocks ready: those that never overwrite in place (ZFS, FluxFS
+ * itself) do not. */
+static bool host_reserves(void)
+{
+    int fd = open(scratch_path(dir, "probe"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool reserves;
+
+    assert_true(fd >= 0);
+    reserves = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4 << 20) == 0 && allocated("probe") >= 4 << 20;
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(scratch_path(dir, "probe")), 0);
+    return reserves;
 }
 
 static int append_str(struct env_writer *w, const char *s)
@@ -134,7 +149,9 @@ static void reserved_space_is_beyond_the_length_and_given_back(void **state)
     assert_int_equal(env_writer_reserve(w, 4 << 20), 0);
     assert_int_equal(env_writer_reserve(w, 1 << 20), 0);
     assert_int_equal(size_of("f"), 1);
-    assert_true(allocated("f") >= 4 << 20);
+    if (host_reserves()) {
+        assert_true(allocated("f") >= 4 << 20);
+    }
     assert_int_equal(append_str(w, "y"), 0);
     assert_int_equal(env_writer_close(w), 0);
     assert_int_equal(size_of("f"), 2);
