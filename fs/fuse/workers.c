@@ -16,16 +16,23 @@
 #define FUSE_USE_VERSION 314
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lsm/base/mutex.h"
 
 enum {
     WORKER_COUNT = 16, /* so many requests may wait for a disk at once */
     WATCH_MS = 1,
+    SPIN_US_MAX = 100,     /* look for the next request for so long before sleeping, */
+    SPIN_WAIT_US_MAX = 80, /* where they come so soon on average */
 };
 
 struct worker {
@@ -33,6 +40,7 @@ struct worker {
     struct pool *pool;
     atomic_ulong began; /* requests begun */
     atomic_ulong ended; /* and ended: equal when it is not at one */
+    uint64_t wait_us;   /* its own: how long it has waited for requests of late */
 };
 
 struct pool {
@@ -107,13 +115,50 @@ static void wake_watcher(struct pool *p)
     mutex_unlock(&p->mu);
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/*
+ * The next request, as fuse_session_receive_buf. When requests have come quickly of late, look
+ * again and again for a little while before sleeping: waking from sleep takes longer than such a
+ * request does.
+ */
+static int receive(struct worker *w, struct fuse_buf *buf)
+{
+    struct pool *p = w->pool;
+    struct pollfd fd = {.fd = fuse_session_fd(p->se), .events = POLLIN};
+    int len = fuse_session_receive_buf(p->se, buf);
+    uint64_t began, waited;
+
+    if (len != -EAGAIN)
+        return len;
+    began = now_us();
+    do {
+        if (w->wait_us < SPIN_WAIT_US_MAX && now_us() - began < SPIN_US_MAX)
+            sched_yield();
+        else
+            poll(&fd, 1, -1);
+        len = fuse_session_receive_buf(p->se, buf);
+    } while (len == -EAGAIN && atomic_load_explicit(&p->turn, memory_order_relaxed) == w);
+    waited = now_us() - began;
+    /* A moving average; one long pause must not count for many short ones to come. */
+    waited = waited < 2 * SPIN_US_MAX ? waited : 2 * SPIN_US_MAX;
+    w->wait_us = (3 * w->wait_us + waited) / 4;
+    return len;
+}
+
 /* Read and serve while the turn lasts. */
 static void serve(struct worker *w, struct fuse_buf *buf)
 {
     struct pool *p = w->pool;
 
     while (atomic_load_explicit(&p->turn, memory_order_relaxed) == w) {
-        int len = fuse_session_receive_buf(p->se, buf);
+        int len = receive(w, buf);
 
         if (len == -EINTR || len == -EAGAIN)
             continue;
@@ -212,6 +257,11 @@ int workers_run(struct fuse_session *se)
     if (!p)
         return -ENOMEM;
     p->se = se;
+    /* Only the worker with the turn reads, and it waits with poll. */
+    if (fcntl(fuse_session_fd(se), F_SETFL, O_NONBLOCK) < 0) {
+        free(p);
+        return -errno;
+    }
     mutex_init(&p->mu);
     cond_init(&p->turn_cond);
     cond_init(&p->watch_cond);
