@@ -107,6 +107,8 @@ start_candidate() {
     case $1 in
     host) tree=$work/host ;;
     passthrough)
+        # It holds a descriptor for every file that the kernel knows.
+        ulimit -n 1000000 2>/dev/null || :
         "$passthrough" -f -o "source=$work/passthrough,cache=always,timeout=86400" "$mnt" &
         daemon=$!
         wait_mounted
