@@ -5,7 +5,8 @@
 #                                  [-r ROUNDS] [-s MIB] [-o FLUXFS-MOUNT-OPTIONS]
 #
 #   -t  what to unpack; default /usr/src/linux-source-6.1.tar.xz (Debian's linux-source-6.1)
-#   -p  libfuse's example program passthrough_ll; without it, it is built from the source that
+#   -p  libfuse's example program passthrough_ll, or none to leave it out (it needs a descriptor for
+#       each file of the tarball, more than some machines allow); without the option, it is built from the source that
 #       libfuse3-dev installs, and without that the column is left out. Where dpkg leaves out
 #       documentation: apt-get source fuse3, then in its example/ directory
 #           gcc -O2 -o passthrough_ll passthrough_ll.c $(pkg-config --cflags --libs fuse3)
@@ -55,7 +56,7 @@ done
 [ "$(id -u)" -eq 0 ] || fail "needs root, to drop the kernel's caches"
 [ -r "$tarball" ] || fail "no tarball at $tarball (apt-get install linux-source-6.1, or -t)"
 [ -x "$fluxfs" ] || fail "no fluxfs at $fluxfs (sh tools/run.sh builds it, or -f)"
-if [ -n "$passthrough" ] && [ ! -x "$passthrough" ]; then
+if [ -n "$passthrough" ] && [ "$passthrough" != none ] && [ ! -x "$passthrough" ]; then
     fail "no program at $passthrough"
 fi
 
@@ -86,6 +87,7 @@ if [ -z "$passthrough" ] && [ -r "$examples/passthrough_ll.c" ]; then
         $(pkg-config --cflags --libs fuse3) || fail "cannot build $examples/passthrough_ll.c"
     passthrough=$work/passthrough_ll
 fi
+[ "$passthrough" != none ] || passthrough=
 candidates="host${passthrough:+ passthrough} fluxfs"
 
 wait_mounted() {
