@@ -6,9 +6,9 @@
 #
 #   -t  what to unpack; default /usr/src/linux-source-6.1.tar.xz (Debian's linux-source-6.1)
 #   -p  libfuse's example program passthrough_ll, or none to leave it out (it needs a descriptor for
-#       each file of the tarball, more than some machines allow); without the option, it is built from the source that
-#       libfuse3-dev installs, and without that the column is left out. Where dpkg leaves out
-#       documentation: apt-get source fuse3, then in its example/ directory
+#       each file of the tarball, more than some machines allow); without the option, it is built
+#       from the source that libfuse3-dev installs, and without that the column is left out. Where
+#       dpkg leaves out documentation: apt-get source fuse3, then in its example/ directory
 #           gcc -O2 -o passthrough_ll passthrough_ll.c $(pkg-config --cflags --libs fuse3)
 #   -f  the fluxfs command; default build/release/tools/fluxfs
 #   -d  where to work, on the disk to be measured; default /var/tmp
