@@ -203,7 +203,8 @@ static void raise_file_limit(void)
 /*
  * The C library would give every thread a heap of its own and keep in each what was freed there:
  * 380 to 560 MB resident were seen after long runs, with a cache of 64 MiB and memtables of 96 at
- * most. Two heaps are enough where one thread serves at a time, and pieces of memtables, of up to a mebibyte, go back to the system when they are freed.
+ * most. Two heaps are enough where one thread serves at a time, and pieces of memtables, of up to a
+ * mebibyte, go back to the system when they are freed.
  */
 static void tame_heaps(void)
 {
