@@ -65,7 +65,7 @@ static int store_open(struct fs *fs, const char *path)
     lo.read_only = fs->read_only;
     lo.lock_wait_ms = fs->options.lock_wait_ms;
     if (fs->options.cache_len)
-        lo.cache_len = fs->options.cache_len;
+        lo.cache_bytes = fs->options.cache_len;
     lo.log = fs->options.log;
     lo.log_arg = fs->options.log_arg;
     return lsm_open(path, &lo, &fs->db);

@@ -55,7 +55,12 @@ struct lsm_options {
     bool read_only;        /* change nothing on disk; logs are replayed in memory; default false */
     unsigned lock_wait_ms; /* wait so long for another process's lock; default 0 */
 
-    size_t cache_len;            /* bytes of the block cache; default 64 MiB; at least 1 MiB */
+    /*
+     * One budget of bytes for cached blocks, indexes, filters and large values, and for memtables:
+     * what the memtables hold at the moment, the cache may not. At least an eighth is left to the
+     * cache, whatever the memtables need. Default 160 MiB; at least 1 MiB.
+     */
+    size_t cache_bytes;
     size_t memtable_len;         /* bytes after which a memtable is flushed; default 32 MiB;
                                     64 KiB to 1 GiB */
     unsigned memtable_count_max; /* with those being flushed; default 3; 2 to 16 */
@@ -67,7 +72,24 @@ struct lsm_options {
     unsigned l0_compact_count; /* flushes in level 0 that start a compaction; default 4; 1 to 64 */
     unsigned filter_bits_per_key; /* default 10; 0 for no filter; at most 30 */
     bool compress;                /* LZ4; default true */
-    unsigned compaction_threads;  /* default 1; 1 to 16 */
+    /*
+     * Values of at least so many bytes are written once, to blob files, and the tree holds
+     * references to them; 0: never. Default 16 KiB; 0, or 256 bytes to 1 GiB.
+     */
+    size_t blob_len_min;
+    uint64_t
+        blob_file_len; /* bytes after which a blob file is closed; default 256 MiB; 64 KiB up */
+    unsigned blob_garbage_percent; /* a blob file with so much garbage is collected; default 50;
+                                      1 to 99 */
+    /*
+     * Worker threads for flush, compaction and collection; 0: one per core that the process may
+     * use. Default 0; at most 64.
+     */
+    unsigned worker_count;
+    bool pin_workers; /* each worker stays on a core of its own; default true */
+    /* Bytes a second that compaction and collection may write; 0: no limit. Default 0. */
+    uint64_t rate_limit_len;
+    bool io_uring; /* where the kernel permits it, else pread and pwrite; default true */
     /*
      * Tables are also cut where the first so many bytes of the key change, so that streams of keys
      * that grow side by side do not overlap; default 0; at most 16.
@@ -202,6 +224,42 @@ LSM_API int lsm_snapshot_open(struct lsm_db *db, struct lsm_snapshot **ret);
 LSM_API void lsm_snapshot_close(struct lsm_db *db, struct lsm_snapshot *s); /* NULL is allowed */
 LSM_API uint64_t lsm_snapshot_seqno(const struct lsm_snapshot *s);
 
+/*
+ * Named snapshots outlive the process: they are kept in the manifest, durably when create returns,
+ * until they are removed. A name has 1 to LSM_SNAPSHOT_NAME_LEN_MAX bytes of any kind.
+ */
+enum {
+    LSM_SNAPSHOT_NAME_LEN_MAX = 255
+};
+
+/* Everything that has been written when it is called is in it, and durable. -EEXIST. */
+LSM_API int lsm_snapshot_create(struct lsm_db *db, const void *name, size_t name_len);
+/* -ENOENT. Handles that were opened by the name stay valid. */
+LSM_API int lsm_snapshot_remove(struct lsm_db *db, const void *name, size_t name_len);
+/* A handle for reading, to be given to lsm_snapshot_close. -ENOENT. */
+LSM_API int lsm_snapshot_find(struct lsm_db *db, const void *name, size_t name_len,
+                              struct lsm_snapshot **ret);
+
+struct lsm_snapshot_info {
+    const void *name; /* valid during the call */
+    size_t name_len;
+    uint64_t seqno;
+    uint64_t time_ns; /* when it was made, CLOCK_REALTIME */
+};
+
+/* Oldest first. A non-zero answer of `each`, which may not call the library, ends it with that. */
+LSM_API int lsm_snapshot_list(struct lsm_db *db,
+                              int (*each)(void *arg, const struct lsm_snapshot_info *info),
+                              void *arg);
+
+/*
+ * When the operation with this sequence number was committed, CLOCK_REALTIME: the time of the
+ * newest remembered point at or before it. Points lie at least a millisecond apart and are
+ * remembered across restarts; their number is bounded, so old ones are thinned out to coarser
+ * steps. For the time of a value: lsm_value.seqno. -ENOENT when nothing that old is remembered.
+ */
+LSM_API int lsm_seqno_time(struct lsm_db *db, uint64_t seqno, uint64_t *ret_time_ns);
+
 /* --- Maintenance --- */
 
 /* Write the memtables into tables and wait for it. */
@@ -210,6 +268,26 @@ LSM_API int lsm_flush(struct lsm_db *db);
  */
 LSM_API int lsm_compact_range(struct lsm_db *db, const void *start, size_t start_len,
                               const void *end, size_t end_len);
+/*
+ * Make directory `path`, which must not exist, a store of its own with what this one holds now:
+ * tables and blob files are hard links where the disk can (copies where not), the rest is copied.
+ * Durable when it returns. On failure the directory is removed again. -EEXIST.
+ */
+LSM_API int lsm_checkpoint(struct lsm_db *db, const char *path);
+
+/*
+ * Make a store that refuses to open for damage openable again, losing only what is damaged: a lost
+ * or damaged manifest, CURRENT or superblock is rebuilt from the tables and logs that are there,
+ * logs are salvaged up to their damaged places and beyond, what cannot be read is moved into the
+ * directory `lost` in the store. Nothing else may have it open. `each` (may be NULL) is called with
+ * the name of a file ("" for none) and a line of text for everything that was found and done; a
+ * non-zero answer ends it. With `dry_run` nothing is changed. The options are those to open the
+ * store with. Returns the number of things that were (or would be) repaired, or an error; a killed
+ * repair can be run again.
+ */
+LSM_API int lsm_repair(const char *path, const struct lsm_options *options, bool dry_run,
+                       int (*each)(void *arg, const char *file, const char *text), void *arg);
+
 /*
  * Read and verify everything on disk. `each` (may be NULL) is called for every damage found, with
  * the name of the file, the place in bytes (0 when unknown) and a line of text; a non-zero answer
@@ -237,7 +315,15 @@ struct lsm_stats {
     uint64_t delay_count;                         /* writes that were slowed down */
     uint64_t delay_us;                            /* for so long in all */
     uint64_t cache_hits, cache_misses, cache_len; /* len in bytes */
-    uint64_t disk_total_len, disk_free_len;       /* bytes of the disk below, free for users */
+    uint64_t blob_count, blob_len;                /* blob files, and their bytes */
+    uint64_t blob_garbage_len;              /* of these bytes, no table or memtable refers to */
+    uint64_t blob_write_len;                /* bytes written to blob files for writers */
+    uint64_t blob_collect_write_len;        /* and by collection and folding */
+    uint64_t snapshot_count;                /* open or named */
+    uint64_t worker_count;                  /* worker threads that run */
+    bool io_uring;                          /* in use; otherwise pread and pwrite are */
+    char io_uring_text[128];                /* why it is not; "" when it is */
+    uint64_t disk_total_len, disk_free_len; /* bytes of the disk below, free for users */
     uint64_t format_version;
     int sticky_err; /* the failure that made the store read-only; 0 */
     char sticky_text[256];

@@ -171,10 +171,11 @@ static void *compact_main(void *arg)
 
 int background_start(struct lsm_db *db)
 {
+    unsigned count = db->options.worker_count ? db->options.worker_count : 1;
     sigset_t all, old;
     int err;
 
-    db->compact_threads = calloc(db->options.compaction_threads, sizeof(*db->compact_threads));
+    db->compact_threads = calloc(count, sizeof(*db->compact_threads));
     if (!db->compact_threads)
         return -ENOMEM;
     /* Signals are the host program's business. */
@@ -182,7 +183,7 @@ int background_start(struct lsm_db *db)
     pthread_sigmask(SIG_SETMASK, &all, &old);
     err = pthread_create(&db->flush_thread, NULL, flush_main, db);
     db->flush_started = !err;
-    for (unsigned i = 0; !err && i < db->options.compaction_threads; i++) {
+    for (unsigned i = 0; !err && i < count; i++) {
         err = pthread_create(&db->compact_threads[i], NULL, compact_main, db);
         db->compact_thread_count += !err;
     }

@@ -11,7 +11,7 @@
 
 void lsm_options_default(struct lsm_options *ret)
 {
-    *ret = (struct lsm_options){.cache_len = 64 << 20,
+    *ret = (struct lsm_options){.cache_bytes = 160 << 20,
                                 .memtable_len = 32 << 20,
                                 .memtable_count_max = 3,
                                 .block_len = 8 << 10,
@@ -21,7 +21,11 @@ void lsm_options_default(struct lsm_options *ret)
                                 .l0_compact_count = 4,
                                 .filter_bits_per_key = 10,
                                 .compress = true,
-                                .compaction_threads = 1};
+                                .blob_len_min = 16 << 10,
+                                .blob_file_len = 256 << 20,
+                                .blob_garbage_percent = 50,
+                                .pin_workers = true,
+                                .io_uring = true};
 }
 
 static int in_range(const char *name, uint64_t v, uint64_t min, uint64_t max)
@@ -38,7 +42,7 @@ static int check_options(const struct lsm_options *o)
         const char *name;
         uint64_t value, min, max;
     } ranges[] = {
-        {"cache_len", o->cache_len, 1 << 20, UINT64_C(1) << 42},
+        {"cache_bytes", o->cache_bytes, 1 << 20, UINT64_C(1) << 42},
         {"memtable_len", o->memtable_len, 64 << 10, 1 << 30},
         {"memtable_count_max", o->memtable_count_max, 2, IMM_COUNT_MAX},
         {"block_len", o->block_len, 1 << 10, 1 << 20},
@@ -47,7 +51,10 @@ static int check_options(const struct lsm_options *o)
         {"level_ratio", o->level_ratio, 2, 100},
         {"l0_compact_count", o->l0_compact_count, 1, 64},
         {"filter_bits_per_key", o->filter_bits_per_key, 0, 30},
-        {"compaction_threads", o->compaction_threads, 1, 16},
+        {"blob_len_min", o->blob_len_min ? o->blob_len_min : 256, 256, LSM_VALUE_LEN_MAX},
+        {"blob_file_len", o->blob_file_len, 64 << 10, UINT64_C(1) << 40},
+        {"blob_garbage_percent", o->blob_garbage_percent, 1, 99},
+        {"worker_count", o->worker_count, 0, 64},
         {"table_prefix_len", o->table_prefix_len, 0, 16},
     };
     int err = 0;
@@ -215,7 +222,7 @@ int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **
     }
     init(db, options);
     db->env = env;
-    err = block_cache_new(options->cache_len, &db->cache);
+    err = block_cache_new(options->cache_bytes, &db->cache);
     db->store = (struct table_store){.env = db->env, .cache = db->cache};
     if (!err)
         err = open_store(db);

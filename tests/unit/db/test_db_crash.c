@@ -147,7 +147,7 @@ static struct lsm_options small_options(void)
     o.table_len = 64 << 10;
     o.level_base_len = 128 << 10;
     o.l0_compact_count = 2;
-    o.cache_len = 1 << 20;
+    o.cache_bytes = 1 << 20;
     return o;
 }
 

@@ -30,7 +30,7 @@ static int open_store(struct store *s)
     o.create = true;
     o.memtable_len = 64 << 10;
     o.table_len = 64 << 10;
-    o.cache_len = 1 << 20;
+    o.cache_bytes = 1 << 20;
     return db_open(env_fault_env(s->fault), &o, &s->db);
 }
 
@@ -185,7 +185,7 @@ static void openings_that_find_the_disk_full_leave_no_tables(void **state)
     assert_int_equal(lsm_close(s.db), 0);
     /* A log with more than one memtable's worth. */
     lsm_options_default(&o);
-    o.cache_len = 1 << 20;
+    o.cache_bytes = 1 << 20;
     assert_int_equal(db_open(env_fault_env(s.fault), &o, &s.db), 0);
     put_keys(&s, 10, 10 + KEY_COUNT * 4);
     assert_int_equal(lsm_close(s.db), 0);

@@ -432,7 +432,7 @@ static struct lsm_options small_options(void)
     o.level_base_len = 128 << 10;
     o.level_ratio = 3;
     o.block_len = 1024;
-    o.cache_len = 1 << 20;
+    o.cache_bytes = 1 << 20;
     o.log = log_line;
     return o;
 }
@@ -461,7 +461,7 @@ static void store_without_compression_or_filters_agrees_too(void **state)
     o.compress = false;
     o.filter_bits_per_key = 0;
     o.l0_compact_count = 1;
-    o.compaction_threads = 3;
+    o.worker_count = 3;
     o.table_prefix_len = 2;
     run_model(rng_seed(100), steps_wanted(4000), &o, &usual);
 }
@@ -473,7 +473,7 @@ static void ranges_deleted_all_the_time_agree(void **state)
     struct lsm_options o = small_options();
 
     (void)state;
-    o.compaction_threads = 4;
+    o.worker_count = 4;
     o.memtable_count_max = 8;
     o.l0_compact_count = 2;
     run_model(rng_seed(200), steps_wanted(4000), &o, &mix);
@@ -486,7 +486,7 @@ static void patches_far_beyond_the_end_agree(void **state)
     struct lsm_options o = small_options();
 
     (void)state;
-    o.compaction_threads = 4;
+    o.worker_count = 4;
     o.memtable_count_max = 2;
     o.l0_compact_count = 1;
     o.level_base_len = 64 << 10;

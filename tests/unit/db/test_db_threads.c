@@ -211,8 +211,8 @@ static struct lsm_options small_options(void)
     o.memtable_len = 256 << 10;
     o.table_len = 128 << 10;
     o.level_base_len = 256 << 10;
-    o.cache_len = 1 << 20;
-    o.compaction_threads = 2;
+    o.cache_bytes = 1 << 20;
+    o.worker_count = 2;
     return o;
 }
 
@@ -255,7 +255,7 @@ static void batches_are_atomic_with_few_memtables_and_many_compactions(void **st
     o.memtable_count_max = 2;
     o.l0_compact_count = 1;
     o.level_ratio = 2;
-    o.compaction_threads = 4;
+    o.worker_count = 4;
     run_with(&o, 2);
 }
 
@@ -266,7 +266,7 @@ static void batches_are_atomic_with_many_memtables(void **state)
     (void)state;
     o.memtable_len = 64 << 10;
     o.memtable_count_max = 8;
-    o.compaction_threads = 4;
+    o.worker_count = 4;
     run_with(&o, 2);
 }
 
