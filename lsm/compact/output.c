@@ -2,7 +2,7 @@
  * Tables are cut only where the user key changes, so that all versions of a key lie in one table
  * and tables of a level are disjoint in user keys. Table i covers the range from its start to the
  * start of table i+1; range tombstones are clipped to that range. The first table's range begins,
- * and the last one's ends, without a bound.
+ * and the last one's ends, where the run does, or without a bound.
  *
  * A crash leaves files that no manifest names; recovery removes them.
  */
@@ -24,6 +24,18 @@ void output_done(struct output *o)
     buf_free(&o->start);
     buf_free(&o->first);
     buf_free(&o->last);
+}
+
+int output_begin(struct output *o)
+{
+    const struct compact_run *r = o->run;
+
+    if (!r->begin)
+        return 0;
+    while (o->next_cut < r->cut_count && slice_cmp(r->cuts[o->next_cut], *r->begin) <= 0)
+        o->next_cut++;
+    o->has_start = true;
+    return buf_assign(&o->start, r->begin->data, r->begin->len);
 }
 
 static int open_table(struct output *o)
@@ -174,6 +186,8 @@ static int make_cuts(struct output *o, const struct slice *user)
 
         if (user && slice_cmp(cut, *user) > 0)
             break;
+        if (o->run->end && slice_cmp(cut, *o->run->end) >= 0)
+            break;
         err = cut_at(o, cut);
     }
     return err;
@@ -217,5 +231,5 @@ int output_finish(struct output *o)
 {
     int err = make_cuts(o, NULL);
 
-    return err ? err : close_table(o, NULL);
+    return err ? err : close_table(o, o->run->end);
 }

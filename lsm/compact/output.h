@@ -20,6 +20,8 @@ struct output {
 
 /* All fields but run and kept zero before; output_done frees what is left, also after a failure. */
 void output_done(struct output *o);
+/* Before everything else: the first table's range begins where the run's does. */
+int output_begin(struct output *o);
 /* Append a version; versions come in the order of internal keys. */
 int output_add(struct output *o, struct slice user, uint64_t seqno, enum kind kind,
                struct slice value);

@@ -18,9 +18,10 @@
 #include "lsm/base/err.h"
 #include "lsm/compact/output.h"
 
-/* Asking for cancellation at every version would cost; this many bytes between are soon gone. */
+/* Yielding at every version would cost; so many versions or bytes between are soon done. */
 enum {
-    CANCEL_CHECK_COUNT = 256
+    YIELD_COUNT = 256,
+    YIELD_LEN = 256 << 10
 };
 
 /* The stripe of one user key that is being collected. */
@@ -238,19 +239,56 @@ static int choose_kept(const struct compact_run *r, struct rangedel_list **ret)
     return err;
 }
 
+static int yield(struct state *st, uint64_t read_len)
+{
+    struct compact_run *r = st->run;
+
+    r->read_len = read_len;
+    r->open_len = st->output.builder ? sst_builder_len(st->output.builder) : 0;
+    return r->yield ? r->yield(r->arg, r) : 0;
+}
+
+static int seek_begin(struct compact_run *r)
+{
+    struct buf ikey = {0};
+    int err = 0;
+
+    if (r->begin)
+        err = ikey_make(&ikey, *r->begin, SEQNO_MAX, IKEY_SEEK_KIND);
+    if (err)
+        return err;
+    if (r->begin)
+        iter_seek(r->input, buf_slice(&ikey));
+    else
+        iter_seek_first(r->input);
+    buf_free(&ikey);
+    return 0;
+}
+
+static bool before_end(const struct compact_run *r)
+{
+    return r->input->valid && (!r->end || slice_cmp(ikey_user(r->input->key), *r->end) < 0);
+}
+
 static int merge(struct state *st)
 {
     struct compact_run *r = st->run;
-    unsigned until_check = CANCEL_CHECK_COUNT;
-    int err = 0;
+    unsigned until_yield = YIELD_COUNT;
+    uint64_t read_len = 0, yield_at = YIELD_LEN;
+    int err = seek_begin(r);
 
-    for (iter_seek_first(r->input); r->input->valid && !err; iter_next(r->input)) {
-        if (--until_check == 0) {
-            until_check = CANCEL_CHECK_COUNT;
-            if (r->cancelled && r->cancelled(r->arg))
-                return -ECANCELED;
+    for (; !err && before_end(r); iter_next(r->input)) {
+        read_len += r->input->key.len + r->input->value.len;
+        if (--until_yield == 0 || read_len >= yield_at) {
+            until_yield = YIELD_COUNT;
+            yield_at = read_len + YIELD_LEN;
+            err = yield(st, read_len);
+            if (err)
+                return err;
         }
         err = add_version(st, r->input->key, r->input->value);
+        if (err)
+            return err;
     }
     if (!err)
         err = r->input->err;
@@ -270,8 +308,10 @@ int compact_run(struct compact_run *r)
         err = choose_kept(r, &st.kept);
     if (!err) {
         st.output = (struct output){.run = r, .kept = st.kept};
-        err = merge(&st);
+        err = output_begin(&st.output);
     }
+    if (!err)
+        err = merge(&st);
     output_done(&st.output);
     fold_done(&st.stripe.fold);
     free(st.stripe.seqnos);

@@ -19,26 +19,34 @@ struct compact_run {
     unsigned prefix_len;      /* and where the first so many bytes of the key change */
     const struct slice *cuts; /* and at these user keys, ascending; NULL for none */
     size_t cut_count;
-    uint64_t run;                /* table_meta.run of the outputs */
-    struct iter *input;          /* points, merged */
-    const struct rangedel *dels; /* range tombstones of all inputs, in any order */
+    const struct slice *begin, *end; /* only user keys in [begin, end); NULL: no bound */
+    uint64_t run;                    /* table_meta.run of the outputs */
+    struct iter *input;              /* points, merged */
+    const struct rangedel *dels;     /* range tombstones of all inputs, in any order */
     size_t del_count;
     const uint64_t *snapshots; /* ascending */
     size_t snapshot_count;
     bool bottom; /* no older version of any key lies below the outputs */
     uint64_t (*new_number)(void *arg);
-    bool (*cancelled)(void *arg); /* asked now and then; may be NULL */
+    /*
+     * Called every few hundred versions, and may take its time: here the thread does what is more
+     * urgent. A negative answer ends the run with it. May be NULL.
+     */
+    int (*yield)(void *arg, const struct compact_run *r);
     void *arg;
 
     /* Outputs: one reference each, for compact_run_done to drop. */
     struct table_meta **tables;
     size_t table_count, table_cap;
-    uint64_t written_len; /* bytes */
+    uint64_t written_len; /* bytes of finished tables */
+    uint64_t open_len;    /* bytes of the one being written, as of the last yield */
+    uint64_t read_len;    /* bytes of keys and values taken from input, as of the last yield */
 };
 
 /*
- * Fill the outputs: tables that are whole and synced, ascending and disjoint. On failure
- * (-ECANCELED when cancelled) there are none, and no file is left behind.
+ * Fill the outputs: tables that are whole and synced, ascending and disjoint. Range tombstones are
+ * clipped to the bounds, so runs over neighbouring ranges make what one over both would make but
+ * for where tables are cut. On failure there are none, and no file is left behind.
  */
 int compact_run(struct compact_run *r);
 /*

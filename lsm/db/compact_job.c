@@ -101,11 +101,12 @@ static uint64_t run_new_number(void *arg)
     return db_new_file(arg);
 }
 
-static bool run_cancelled(void *arg)
+static int run_yield(void *arg, const struct compact_run *r)
 {
     struct lsm_db *db = arg;
 
-    return atomic_load_explicit(&db->closing, memory_order_relaxed);
+    (void)r;
+    return atomic_load_explicit(&db->closing, memory_order_relaxed) ? -ECANCELED : 0;
 }
 
 static int remove_inputs(const struct compaction *c, struct version_edit *edit)
@@ -189,7 +190,7 @@ static int merge_down(struct lsm_db *db, struct compaction *c)
                               .prefix_len = db->options.table_prefix_len,
                               .bottom = c->bottom,
                               .new_number = run_new_number,
-                              .cancelled = run_cancelled,
+                              .yield = run_yield,
                               .arg = db};
     struct superversion *sv = sv_get(db); /* keeps the cuts' keys */
     struct inputs in = {0};
