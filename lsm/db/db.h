@@ -72,7 +72,6 @@ struct lsm_db {
     struct env *env;
     struct block_cache *cache;
     struct table_store store;
-    struct superblock superblock;
     struct pick_options pick;
     struct sst_builder_options builder;
 
@@ -101,11 +100,15 @@ struct lsm_db {
     uint64_t log_number, flushed_seqno; /* [manifest_mu] as the manifest has them */
     uint64_t manifest_number;           /* [manifest_mu] */
     uint64_t manifest_fresh_len;        /* [manifest_mu] bytes when it was new */
+    struct superblock superblock;       /* feature bits: [manifest_mu]; else constant */
+    /* Changes while both manifest_mu and mu are held, so either is enough to read it. */
+    struct named_snapshots named;
 
     struct mutex mu;                           /* order 3; never held during I/O */
     struct superversion *sv;                   /* [mu] */
     struct wal_ref *wals_oldest, *wals_newest; /* [mu] */
-    struct lsm_snapshot snapshots;             /* [mu] ring, oldest next */
+    struct lsm_snapshot snapshots;             /* [mu] ring of open ones, in no order */
+    size_t snapshot_count;                     /* [mu] in the ring */
     struct cond work_cond;                     /* [mu] there may be work for background threads */
     struct cond done_cond;                     /* [mu] a flush or compaction has ended */
     unsigned compacting_count;                 /* [mu] */
@@ -183,10 +186,13 @@ int batch_insert(struct memtable *mt, struct slice batch, uint64_t first_seqno);
 
 /*
  * manifest_edit.c: commit an edit durably and make the version that it leads to current. -ENOSPC:
- * surely not done. After any other failure the edit may or may not be on disk, so its files must
- * stay.
+ * surely not done, and so are -EEXIST and -ENOENT, for a snapshot's name that is taken or not
+ * there. After any other failure the edit may or may not be on disk, so its files must stay.
  */
 int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed);
+
+/* features.c: set these bits of the superblock, durably, unless they are set. */
+int db_need_features(struct lsm_db *db, uint64_t ro_compat, uint64_t incompat);
 
 /* files.c: the files of the directory, at open. */
 struct file_numbers {
@@ -228,7 +234,7 @@ int db_compact(struct lsm_db *db, struct compaction *c);
 int rangedels_of_list(const struct rangedel_list *list, const uint64_t *snapshots,
                       size_t snapshot_count, struct rangedel **ret, size_t *ret_count);
 
-/* snapshot.c: the live snapshots' sequence numbers, ascending, malloced. */
+/* snapshot.c: sequence numbers of all snapshots, open or named; ascending, each once, malloced. */
 int snapshots_list(struct lsm_db *db, uint64_t **ret, size_t *ret_count);
 
 #endif

@@ -28,10 +28,13 @@ static bool may_be_current(struct lsm_db *db, uint64_t number)
 }
 
 /* Write the whole state that `version` and the edit's numbers make into a new manifest. */
-static int new_manifest(struct lsm_db *db, struct version *version) REQUIRES(db->manifest_mu)
+static int new_manifest(struct lsm_db *db, struct version *version,
+                        const struct named_snapshots *named) REQUIRES(db->manifest_mu)
 {
-    struct manifest_state state = {
-        .version = version, .log_number = db->log_number, .flushed_seqno = db->flushed_seqno};
+    struct manifest_state state = {.version = version,
+                                   .log_number = db->log_number,
+                                   .flushed_seqno = db->flushed_seqno,
+                                   .snapshots = *named};
     uint64_t number = db_new_file(db), old = db->manifest_number;
     struct manifest *m;
     char name[32];
@@ -64,14 +67,14 @@ static bool manifest_is_long(const struct lsm_db *db) REQUIRES(db->manifest_mu)
     return len > MANIFEST_LEN_MAX && len > 2 * db->manifest_fresh_len;
 }
 
-static int append_edit(struct lsm_db *db, struct version_edit *edit, struct version *next)
-    REQUIRES(db->manifest_mu)
+static int append_edit(struct lsm_db *db, struct version_edit *edit, struct version *next,
+                       const struct named_snapshots *named) REQUIRES(db->manifest_mu)
 {
     uint64_t len;
     int err;
 
     if (!db->manifest || manifest_is_long(db))
-        return new_manifest(db, next);
+        return new_manifest(db, next, named);
     edit->has_next_file = true;
     edit->next_file = atomic_load(&db->next_file);
     len = manifest_len(db->manifest);
@@ -81,7 +84,7 @@ static int append_edit(struct lsm_db *db, struct version_edit *edit, struct vers
 
         manifest_close(db->manifest);
         db->manifest = NULL;
-        err = new_manifest(db, next);
+        err = new_manifest(db, next, named);
         /* The record is in the old manifest, and whether it is on disk nobody knows. */
         if (err && in_doubt)
             err = db_fail(db, err, "sync of the manifest failed");
@@ -89,8 +92,12 @@ static int append_edit(struct lsm_db *db, struct version_edit *edit, struct vers
     return err;
 }
 
-/* Make next current, without the memtable that was flushed. */
-static int install(struct lsm_db *db, struct version *next, const struct memtable *flushed)
+/*
+ * Make next current, without the memtable that was flushed, and *named the list of snapshots; the
+ * old list is left there.
+ */
+static int install(struct lsm_db *db, struct version *next, const struct memtable *flushed,
+                   struct named_snapshots *named) REQUIRES(db->manifest_mu)
 {
     struct memtable *imms[IMM_COUNT_MAX];
     struct superversion *sv, *old = NULL;
@@ -102,8 +109,13 @@ static int install(struct lsm_db *db, struct version *next, const struct memtabl
             imms[count++] = db->sv->imms[i];
     }
     sv = sv_new(db->sv->mem, imms, count, next);
-    if (sv)
+    if (sv) {
+        struct named_snapshots old_named = db->named;
+
+        db->named = *named;
+        *named = old_named;
         old = sv_install_locked(db, sv);
+    }
     mutex_unlock(&db->mu);
     sv_put(old);
     return sv ? 0 : -ENOMEM;
@@ -127,6 +139,7 @@ static void mark_obsolete(const struct version *base, const struct version_edit 
 
 int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed)
 {
+    struct named_snapshots named = {0};
     struct superversion *sv;
     struct version *next = NULL;
     uint64_t log_number, flushed_seqno;
@@ -136,25 +149,30 @@ int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct me
     sv = sv_get(db);
     log_number = db->log_number;
     flushed_seqno = db->flushed_seqno;
-    err = version_apply(&db->store, sv->version, edit, &next);
+    err = named_snapshots_copy(&db->named, &named);
+    if (!err)
+        err = edit_apply_snapshots(edit, &named);
+    if (!err)
+        err = version_apply(&db->store, sv->version, edit, &next);
     if (!err) {
         if (edit->has_log_number)
             db->log_number = edit->log_number;
         if (edit->has_flushed_seqno)
             db->flushed_seqno = edit->flushed_seqno;
-        err = append_edit(db, edit, next);
+        err = append_edit(db, edit, next, &named);
     }
     if (err) {
         db->log_number = log_number;
         db->flushed_seqno = flushed_seqno;
     } else {
-        err = install(db, next, flushed);
+        err = install(db, next, flushed, &named);
         if (err)
             err = db_fail(db, err, "no memory for the new set of tables");
         else
             mark_obsolete(sv->version, edit);
     }
     mutex_unlock(&db->manifest_mu);
+    named_snapshots_done(&named);
     version_unref(next);
     sv_put(sv);
     return err;

@@ -107,6 +107,7 @@ static void destroy(struct lsm_db *db)
 {
     wals_close(db);
     sv_put(db->sv);
+    named_snapshots_done(&db->named);
     manifest_close(db->manifest);
     block_cache_free(db->cache);
     env_close(db->env);

@@ -216,6 +216,22 @@ static void replay_done(struct replay *r)
     memtable_unref(r->mem);
 }
 
+/*
+ * The log was synced up to a snapshot before the manifest named it. So if it ends before, something
+ * that was durable is gone, and going on would give the snapshot's numbers to other operations.
+ */
+static int check_named(const struct replay *r)
+{
+    uint64_t newest = named_snapshots_newest(&r->db->named);
+
+    if (newest <= r->seqno)
+        return 0;
+    return err_raise(ERR_WAL_DAMAGED,
+                     "%s: records after sequence number %llu are missing, though a named snapshot "
+                     "says that they were on disk up to %llu",
+                     r->db->env->path, (unsigned long long)r->seqno, (unsigned long long)newest);
+}
+
 static int replay_logs(struct lsm_db *db, const struct store_files *files, struct version *version)
 {
     struct replay r = {.db = db, .files = files, .seqno = db->flushed_seqno};
@@ -223,6 +239,8 @@ static int replay_logs(struct lsm_db *db, const struct store_files *files, struc
 
     if (!err)
         err = replay_all(&r);
+    if (!err)
+        err = check_named(&r);
     if (!err)
         err = db->options.read_only ? install(&r, version) : settle(&r, version);
     if (!err) {
@@ -245,6 +263,9 @@ int db_recover(struct lsm_db *db)
     db->log_number = state.log_number;
     db->flushed_seqno = state.flushed_seqno;
     db->manifest_number = state.manifest_number;
+    /* From here on: recovery's own flushes must keep what named snapshots show. */
+    db->named = state.snapshots;
+    state.snapshots = (struct named_snapshots){0};
     atomic_store(&db->next_file, state.next_file ? state.next_file : 1);
     if (state.torn_len)
         db_log(db, LSM_LOG_WARN, "%s: the manifest's last record is torn and was cut off",
@@ -257,6 +278,6 @@ int db_recover(struct lsm_db *db)
     if (!err && !db->options.read_only)
         err = store_files_clean(db);
     store_files_done(&files);
-    version_unref(state.version);
+    manifest_state_done(&state);
     return err;
 }

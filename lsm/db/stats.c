@@ -61,6 +61,7 @@ int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
     mutex_lock(&db->mu);
     for (struct wal_ref *w = db->wals_oldest; w; w = w->next)
         s.wal_len += wal_writer_len(w->writer);
+    s.snapshot_count = db->snapshot_count + db->named.count;
     memcpy(s.sticky_text, db->sticky_text, sizeof(s.sticky_text));
     mutex_unlock(&db->mu);
     s.sticky_err = atomic_load(&db->sticky_err);

@@ -81,7 +81,7 @@ static int verify_manifest(struct verify *v)
     err = manifest_replay(v->db->env, &v->db->store, &state);
     mutex_unlock(&v->db->manifest_mu);
     if (!err)
-        version_unref(state.version);
+        manifest_state_done(&state);
     return judge(v, err);
 }
 

@@ -98,7 +98,7 @@ void manifest_close(struct manifest *m)
     free(m);
 }
 
-static int snapshot_edit(const struct manifest_state *state, struct version_edit *ret)
+static int state_edit(const struct manifest_state *state, struct version_edit *ret)
 {
     int err = 0;
 
@@ -116,7 +116,7 @@ static int snapshot_edit(const struct manifest_state *state, struct version_edit
         for (size_t i = 0; i < level->count && !err; i++)
             err = edit_add_table(ret, n, level->tables[i]);
     }
-    return err;
+    return err ? err : named_snapshots_copy(&state->snapshots, &ret->snapshots_added);
 }
 
 /* Header, first record, sync, and the name. */
@@ -125,7 +125,7 @@ static int write_first(struct env *env, struct manifest *m, const struct manifes
     uint8_t header[MANIFEST_HEADER_LEN] = {0};
     struct slice part = slice_of(header, sizeof(header));
     struct version_edit e;
-    int err = snapshot_edit(state, &e);
+    int err = state_edit(state, &e);
 
     manifest_header_encode(m->number, header);
     if (!err)
@@ -209,6 +209,24 @@ static int file_read(struct env *env, const char *name, struct buf *ret)
     return err;
 }
 
+void manifest_state_done(struct manifest_state *s)
+{
+    version_unref(s->version);
+    named_snapshots_done(&s->snapshots);
+    *s = (struct manifest_state){0};
+}
+
+static int apply_snapshots(struct manifest_state *s, const struct version_edit *e)
+{
+    int err = edit_apply_snapshots(e, &s->snapshots);
+
+    if (err == -EEXIST)
+        return err_raise(ERR_MANIFEST_DAMAGED, "a snapshot is added that is there already");
+    if (err == -ENOENT)
+        return err_raise(ERR_MANIFEST_DAMAGED, "a snapshot is removed that is not there");
+    return err;
+}
+
 /* Take over what the edit says, and replace the version. */
 static int state_apply(struct manifest_state *s, struct table_store *store,
                        const struct version_edit *e)
@@ -231,7 +249,7 @@ static int state_apply(struct manifest_state *s, struct table_store *store,
         if (e->added[i].number >= s->next_file && e->added[i].number < UINT64_MAX)
             s->next_file = e->added[i].number + 1;
     }
-    return 0;
+    return apply_snapshots(s, e);
 }
 
 static int replay_record(struct manifest_state *s, struct table_store *store, struct slice payload,
@@ -309,7 +327,7 @@ int manifest_replay(struct env *env, struct table_store *store, struct manifest_
         err = replay_file(name, buf_slice(&file), store, &s);
     buf_free(&file);
     if (err) {
-        version_unref(s.version);
+        manifest_state_done(&s);
         return err;
     }
     if (s.next_file <= s.manifest_number && s.manifest_number < UINT64_MAX)

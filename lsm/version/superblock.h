@@ -15,8 +15,11 @@ enum {
 
 /* Feature bits. compat: an older program may ignore; ro_compat: may only read; incompat: refuse. */
 enum {
+    /* ro_compat: the manifest names snapshots, which an older program would compact away. */
+    FEATURE_NAMED_SNAPSHOTS = 1 << 0,
+
     FEATURES_COMPAT_KNOWN = 0,
-    FEATURES_RO_COMPAT_KNOWN = 0,
+    FEATURES_RO_COMPAT_KNOWN = FEATURE_NAMED_SNAPSHOTS,
     FEATURES_INCOMPAT_KNOWN = 0,
 };
 

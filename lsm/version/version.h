@@ -12,6 +12,7 @@
 
 #include "lsm/env/env.h"
 #include "lsm/table/sst.h"
+#include "lsm/version/named_snapshots.h"
 
 enum {
     LEVEL_COUNT = 7
@@ -113,6 +114,7 @@ struct version_edit {
     uint64_t log_number;    /* logs below it are no longer needed */
     uint64_t flushed_seqno; /* everything up to it is in tables */
     uint64_t next_file;     /* no file with this number or a higher one exists */
+    struct named_snapshots snapshots_added, snapshots_removed; /* of the latter the names count */
 };
 
 int edit_add_table(struct version_edit *e, unsigned level, struct table_meta *meta); /* refs meta */
@@ -130,6 +132,12 @@ int edit_to_text(const struct version_edit *e, struct buf *ret); /* appends line
 int version_apply(struct table_store *store, const struct version *base,
                   const struct version_edit *e, struct version **ret);
 
+/*
+ * Apply the part of the edit that concerns named snapshots, removals first. On failure *s may have
+ * changed: -ENOENT for one that is not there, -EEXIST for one that is, -ENOMEM.
+ */
+int edit_apply_snapshots(const struct version_edit *e, struct named_snapshots *s);
+
 /* --- Manifest --- */
 
 struct manifest;
@@ -140,7 +148,9 @@ struct manifest_state {
     uint64_t log_number, flushed_seqno, next_file;
     uint64_t manifest_number;
     uint64_t torn_len; /* bytes of a torn last record that were cut off; 0 when there was none */
+    struct named_snapshots snapshots;
 };
+void manifest_state_done(struct manifest_state *s); /* drop what it holds; all zeros is allowed */
 
 /*
  * Write a new manifest file holding `state` as its first edit, sync it, and switch CURRENT to it.

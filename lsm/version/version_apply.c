@@ -171,6 +171,17 @@ static int apply_level(const struct level *base, const struct version_edit *e, u
     return err;
 }
 
+int edit_apply_snapshots(const struct version_edit *e, struct named_snapshots *s)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < e->snapshots_removed.count && !err; i++)
+        err = named_snapshots_remove(s, named_snapshot_name(&e->snapshots_removed.list[i]));
+    for (size_t i = 0; i < e->snapshots_added.count && !err; i++)
+        err = named_snapshots_add(s, &e->snapshots_added.list[i]);
+    return err;
+}
+
 int version_apply(struct table_store *store, const struct version *base,
                   const struct version_edit *e, struct version **ret)
 {

@@ -21,6 +21,8 @@ enum edit_tag {
     TAG_REMOVE = 4,
     TAG_ADD = 5,
     TAG_OPTIONAL_FIRST = 64,
+    TAG_SNAPSHOT_ADD = 64, /* an older program may read on: a feature bit keeps it from writing */
+    TAG_SNAPSHOT_REMOVE = 65,
 };
 
 enum {
@@ -81,6 +83,8 @@ void edit_done(struct version_edit *e, struct table_store *store)
         table_meta_unref(e->added[i].meta, store);
     free(e->added);
     free(e->removed);
+    named_snapshots_done(&e->snapshots_added);
+    named_snapshots_done(&e->snapshots_removed);
     *e = (struct version_edit){0};
 }
 
@@ -142,6 +146,22 @@ static int put_added(struct buf *ret, struct buf *scratch, unsigned level,
     return err ? err : put_field(ret, TAG_ADD, buf_slice(scratch));
 }
 
+static int put_snapshots(struct buf *ret, struct buf *scratch, const struct version_edit *e)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < e->snapshots_removed.count && !err; i++)
+        err =
+            put_field(ret, TAG_SNAPSHOT_REMOVE, named_snapshot_name(&e->snapshots_removed.list[i]));
+    for (size_t i = 0; i < e->snapshots_added.count && !err; i++) {
+        scratch->len = 0;
+        err = named_snapshot_encode(&e->snapshots_added.list[i], scratch);
+        if (!err)
+            err = put_field(ret, TAG_SNAPSHOT_ADD, buf_slice(scratch));
+    }
+    return err;
+}
+
 int edit_encode(const struct version_edit *e, struct buf *ret)
 {
     struct buf scratch = {0};
@@ -161,6 +181,8 @@ int edit_encode(const struct version_edit *e, struct buf *ret)
     }
     for (size_t i = 0; i < e->added_count && !err; i++)
         err = put_added(ret, &scratch, e->added[i].level, e->added[i].meta);
+    if (!err)
+        err = put_snapshots(ret, &scratch, e);
     if (err)
         ret->len = old_len;
     buf_free(&scratch);
@@ -230,6 +252,31 @@ static int decode_added(struct slice in, struct version_edit *e, struct table_st
     return err;
 }
 
+static int add_snapshot(struct named_snapshots *s, const struct named_snapshot *one)
+{
+    int err = named_snapshots_add(s, one);
+
+    return err == -EEXIST ? bad("a snapshot is named twice") : err;
+}
+
+static int decode_snapshot(struct slice in, struct version_edit *e)
+{
+    struct named_snapshot s;
+
+    if (!named_snapshot_decode(in, &s))
+        return bad("a snapshot cannot be decoded");
+    return add_snapshot(&e->snapshots_added, &s);
+}
+
+static int decode_snapshot_removed(struct slice in, struct version_edit *e)
+{
+    struct named_snapshot s;
+
+    if (named_snapshot_init(in, 0, 0, &s))
+        return bad("a removed snapshot's name has an impossible length");
+    return add_snapshot(&e->snapshots_removed, &s);
+}
+
 static int decode_field(uint64_t tag, struct slice in, struct version_edit *e,
                         struct table_store *store)
 {
@@ -244,6 +291,10 @@ static int decode_field(uint64_t tag, struct slice in, struct version_edit *e,
         return decode_removed(in, e);
     case TAG_ADD:
         return decode_added(in, e, store);
+    case TAG_SNAPSHOT_ADD:
+        return decode_snapshot(in, e);
+    case TAG_SNAPSHOT_REMOVE:
+        return decode_snapshot_removed(in, e);
     default:
         return tag >= TAG_OPTIONAL_FIRST ? 0 : bad("a field of an unknown kind");
     }
@@ -296,6 +347,30 @@ static int added_to_text(const struct edit_table *t, struct buf *ret)
     return err ? err : buf_printf(ret, m->largest_exclusive ? ")\n" : "]\n");
 }
 
+static int snapshots_to_text(const struct version_edit *e, struct buf *ret)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < e->snapshots_removed.count && !err; i++) {
+        err = buf_printf(ret, "remove snapshot ");
+        if (!err)
+            err = buf_append_escaped(ret, named_snapshot_name(&e->snapshots_removed.list[i]));
+        if (!err)
+            err = buf_append(ret, "\n", 1);
+    }
+    for (size_t i = 0; i < e->snapshots_added.count && !err; i++) {
+        const struct named_snapshot *s = &e->snapshots_added.list[i];
+
+        err = buf_printf(ret, "add snapshot seqno %" PRIu64 " time %" PRIu64 ".%09" PRIu64 " name ",
+                         s->seqno, s->time_ns / 1000000000, s->time_ns % 1000000000);
+        if (!err)
+            err = buf_append_escaped(ret, named_snapshot_name(s));
+        if (!err)
+            err = buf_append(ret, "\n", 1);
+    }
+    return err;
+}
+
 int edit_to_text(const struct version_edit *e, struct buf *ret)
 {
     int err = 0;
@@ -311,5 +386,5 @@ int edit_to_text(const struct version_edit *e, struct buf *ret)
                          e->removed[i].number);
     for (size_t i = 0; i < e->added_count && !err; i++)
         err = added_to_text(&e->added[i], ret);
-    return err;
+    return err ? err : snapshots_to_text(e, ret);
 }

@@ -64,6 +64,14 @@ static void add(struct version_edit *e, unsigned level, uint64_t number, const c
     table_meta_unref(m, &store);
 }
 
+static void name_snapshot(struct named_snapshots *s, const char *name, uint64_t seqno)
+{
+    struct named_snapshot one;
+
+    assert_int_equal(named_snapshot_init(slice_str(name), seqno, 5 * seqno, &one), 0);
+    assert_int_equal(named_snapshots_add(s, &one), 0);
+}
+
 /* The i-th edit of the story: flushes, and at the end a compaction. */
 static struct version_edit story(unsigned i)
 {
@@ -71,7 +79,13 @@ static struct version_edit story(unsigned i)
                              .log_number = 50 + i,
                              .has_flushed_seqno = true,
                              .flushed_seqno = 1000 + i};
+    char name[2] = {(char)('z' - i), 0};
 
+    /* Each edit names a snapshot, and removes the one before it but one. */
+    name_snapshot(&e.snapshots_added, name, 1000 + i);
+    name[0] = (char)(name[0] + 2);
+    if (i >= 2)
+        name_snapshot(&e.snapshots_removed, name, 0);
     if (i < EDITS - 1) {
         add(&e, 0, 20 + i, "a", i % 2 ? "m" : "zebra");
         return e;
@@ -98,6 +112,13 @@ static void fingerprint(const struct manifest_state *s, struct buf *ret)
             assert_int_equal(buf_append_escaped(ret, m->largest), 0);
         }
     }
+    for (size_t i = 0; i < s->snapshots.count; i++) {
+        const struct named_snapshot *one = &s->snapshots.list[i];
+
+        assert_int_equal(buf_printf(ret, " snapshot %d %d ", (int)one->seqno, (int)one->time_ns),
+                         0);
+        assert_int_equal(buf_append_escaped(ret, named_snapshot_name(one)), 0);
+    }
 }
 
 /* The states after 0, 1, ... EDITS edits, and where the file ended then. */
@@ -116,7 +137,7 @@ static void write_all(struct written *w)
     memset(w, 0, sizeof(*w));
     assert_int_equal(version_apply(&store, NULL, &empty, &s.version), 0);
     assert_int_equal(manifest_create(env, 12, &s, &m), 0);
-    version_unref(s.version);
+    manifest_state_done(&s);
     for (unsigned i = 0;; i++) {
         struct version_edit e;
 
@@ -124,7 +145,7 @@ static void write_all(struct written *w)
         assert_int_equal(manifest_replay(env, &store, &again), 0);
         assert_true(again.manifest_number == 12 && again.torn_len == 0 && again.next_file == 100);
         fingerprint(&again, &w->states[i]);
-        version_unref(again.version);
+        manifest_state_done(&again);
         if (i == EDITS)
             break;
         e = story(i);
@@ -176,7 +197,7 @@ static int replayed(const struct written *w)
     }
     assert_true(found >= 0);
     buf_free(&text);
-    version_unref(s.version);
+    manifest_state_done(&s);
     return found;
 }
 
@@ -276,7 +297,7 @@ static void records_of_another_manifest_do_not_count(void **state)
     assert_int_equal(version_apply(&store, NULL, &empty, &s.version), 0);
     assert_int_equal(manifest_create(env, 13, &s, &m), 0);
     manifest_close(m);
-    version_unref(s.version);
+    manifest_state_done(&s);
     /* Same lengths, so the old file's records stand where this one's would. */
     assert_int_equal(env_read_small(env, "MANIFEST-00000013", 1 << 20, &b), 0);
     assert_int_equal(b.len, w.ends[0]);
@@ -305,8 +326,8 @@ static void a_new_manifest_holds_the_whole_state(void **state)
     fingerprint(&s, &a);
     fingerprint(&again, &b);
     assert_true(slice_eq(buf_slice(&a), buf_slice(&b)));
-    version_unref(s.version);
-    version_unref(again.version);
+    manifest_state_done(&s);
+    manifest_state_done(&again);
     buf_free(&a);
     buf_free(&b);
     written_free(&w);
@@ -357,13 +378,63 @@ static void an_edit_that_cannot_apply_is_refused_with_its_place(void **state)
     (void)state;
     assert_int_equal(version_apply(&store, NULL, &e, &s.version), 0);
     assert_int_equal(manifest_create(env, 15, &s, &m), 0);
-    version_unref(s.version);
+    manifest_state_done(&s);
     assert_int_equal(edit_remove_table(&e, 2, 77), 0);
     assert_int_equal(manifest_append(m, &e), 0);
     edit_done(&e, &store);
     manifest_close(m);
     assert_int_equal(manifest_replay(env, &store, &s), -ERR_MANIFEST_DAMAGED);
     assert_non_null(strstr(err_detail(), "MANIFEST-00000015: record at offset"));
+}
+
+static void snapshots_that_cannot_be_added_or_removed_are_refused(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct manifest_state s = {.log_number = 3, .flushed_seqno = 4, .next_file = 100}, again;
+        struct version_edit e = {0}, none = {0};
+        struct manifest *m;
+
+        name_snapshot(&s.snapshots, "taken", 3);
+        assert_int_equal(version_apply(&store, NULL, &none, &s.version), 0);
+        assert_int_equal(manifest_create(env, 20 + i, &s, &m), 0);
+        name_snapshot(i ? &e.snapshots_added : &e.snapshots_removed, i ? "taken" : "free", 4);
+        assert_int_equal(manifest_append(m, &e), 0);
+        manifest_close(m);
+        assert_int_equal(manifest_replay(env, &store, &again), -ERR_MANIFEST_DAMAGED);
+        assert_non_null(strstr(err_detail(), "snapshot"));
+        edit_done(&e, &store);
+        manifest_state_done(&s);
+    }
+}
+
+static void thousands_of_snapshots_are_replayed_in_order(void **state)
+{
+    struct manifest_state s = {.log_number = 3, .flushed_seqno = 4, .next_file = 100}, again;
+    struct version_edit none = {0};
+    struct manifest *m;
+
+    (void)state;
+    for (unsigned i = 0; i < 5000; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "%u", i * 7919 % 5000);
+        name_snapshot(&s.snapshots, name, 10000 - i);
+    }
+    assert_int_equal(version_apply(&store, NULL, &none, &s.version), 0);
+    assert_int_equal(manifest_create(env, 30, &s, &m), 0);
+    manifest_close(m);
+    assert_int_equal(manifest_replay(env, &store, &again), 0);
+    assert_int_equal(again.snapshots.count, 5000);
+    assert_int_equal(named_snapshots_newest(&again.snapshots), 10000);
+    assert_null(named_snapshots_find(&again.snapshots, slice_str("5000")));
+    named_snapshots_cut(&again.snapshots, 7500);
+    assert_int_equal(again.snapshots.count, 2500);
+    named_snapshots_sort_by_age(&again.snapshots);
+    for (unsigned i = 0; i < 2500; i++)
+        assert_true(again.snapshots.list[i].seqno == 5001 + i);
+    manifest_state_done(&again);
+    manifest_state_done(&s);
 }
 
 static void overlapping_tables_of_a_level_are_refused(void **state)
@@ -378,7 +449,7 @@ static void overlapping_tables_of_a_level_are_refused(void **state)
     assert_int_equal(version_apply(&store, NULL, &e, &s.version), 0);
     assert_int_equal(manifest_create(env, 16, &s, &m), 0);
     manifest_close(m);
-    version_unref(s.version);
+    manifest_state_done(&s);
     edit_done(&e, &store);
     assert_int_equal(manifest_replay(env, &store, &s), -ERR_LEVEL_ORDER);
 }
@@ -392,17 +463,17 @@ static void numbers_in_use_are_never_given_out_again(void **state)
     (void)state;
     assert_int_equal(version_apply(&store, NULL, &e, &s.version), 0);
     assert_int_equal(manifest_create(env, 17, &s, &m), 0);
-    version_unref(s.version);
+    manifest_state_done(&s);
     assert_int_equal(manifest_replay(env, &store, &s), 0);
     assert_true(s.next_file == 18);
-    version_unref(s.version);
+    manifest_state_done(&s);
     add(&e, 3, 221, "a", "m");
     assert_int_equal(manifest_append(m, &e), 0);
     edit_done(&e, &store);
     manifest_close(m);
     assert_int_equal(manifest_replay(env, &store, &s), 0);
     assert_true(s.next_file == 222);
-    version_unref(s.version);
+    manifest_state_done(&s);
 }
 
 struct seen {
@@ -466,10 +537,10 @@ static void after_a_failed_sync_a_manifest_takes_nothing_more(void **state)
     env->ops = ops;
     assert_int_equal(manifest_append(m, &e), -EIO);
     manifest_close(m);
-    version_unref(s.version);
+    manifest_state_done(&s);
     assert_int_equal(manifest_replay(env, &store, &s), 0);
     assert_true(s.manifest_number == 18);
-    version_unref(s.version);
+    manifest_state_done(&s);
     assert_int_equal(env_remove(env, "MANIFEST-00000019"), -ENOENT);
 }
 
@@ -485,6 +556,8 @@ int main(void)
         cmocka_unit_test(a_new_manifest_holds_the_whole_state),
         cmocka_unit_test(current_is_believed_only_when_it_is_exact),
         cmocka_unit_test(an_edit_that_cannot_apply_is_refused_with_its_place),
+        cmocka_unit_test(snapshots_that_cannot_be_added_or_removed_are_refused),
+        cmocka_unit_test(thousands_of_snapshots_are_replayed_in_order),
         cmocka_unit_test(overlapping_tables_of_a_level_are_refused),
         cmocka_unit_test(numbers_in_use_are_never_given_out_again),
         cmocka_unit_test(the_text_goes_on_behind_a_damaged_place),

@@ -28,6 +28,15 @@ static const struct sst_stats stats = {
     .seqno_max = 77777,
 };
 
+static void name_snapshot(struct named_snapshots *s, const char *name, uint64_t seqno,
+                          uint64_t time_ns)
+{
+    struct named_snapshot one;
+
+    assert_int_equal(named_snapshot_init(slice_str(name), seqno, time_ns, &one), 0);
+    assert_int_equal(named_snapshots_add(s, &one), 0);
+}
+
 static struct version_edit full_edit(void)
 {
     struct version_edit e = {.has_log_number = true,
@@ -47,6 +56,9 @@ static struct version_edit full_edit(void)
     table_meta_unref(m, &store);
     assert_int_equal(edit_remove_table(&e, 6, 40), 0);
     assert_int_equal(edit_remove_table(&e, 0, UINT64_MAX), 0);
+    name_snapshot(&e.snapshots_added, "daily", 77, 1700000000123456789);
+    name_snapshot(&e.snapshots_added, "\nodd", 78, UINT64_MAX);
+    name_snapshot(&e.snapshots_removed, "old", 0, 0);
     return e;
 }
 
@@ -77,6 +89,11 @@ static void what_was_encoded_is_decoded(void **state)
     assert_true(d.added[0].meta->largest_exclusive && !d.added[1].meta->largest_exclusive);
     assert_true(slice_eq(d.added[0].meta->largest, slice_of("be\0ta", 5)));
     assert_memory_equal(&d.added[0].meta->stats, &stats, sizeof(stats));
+    assert_true(d.snapshots_added.count == 2 && d.snapshots_removed.count == 1);
+    assert_true(named_snapshots_find(&d.snapshots_added, slice_str("daily"))->time_ns ==
+                1700000000123456789);
+    assert_true(named_snapshots_find(&d.snapshots_added, slice_str("\nodd"))->seqno == 78);
+    assert_non_null(named_snapshots_find(&d.snapshots_removed, slice_str("old")));
     again = encoded(&d);
     assert_true(slice_eq(buf_slice(&b), buf_slice(&again)));
     buf_free(&b);
@@ -110,7 +127,7 @@ static void unknown_fields_are_skipped_only_from_64_on(void **state)
     size_t len = b.len;
 
     (void)state;
-    put_field(&b, 64, "of the future");
+    put_field(&b, 1000, "of the future");
     put_field(&b, UINT64_MAX, "");
     assert_int_equal(edit_decode(buf_slice(&b), &d, &store), 0);
     assert_int_equal(d.added_count, 2);
@@ -145,7 +162,7 @@ static void a_truncated_edit_is_refused_or_a_prefix_of_fields(void **state)
         }
         free(exact);
     }
-    assert_int_equal(whole, 7); /* before each of the seven fields */
+    assert_int_equal(whole, 10); /* before each of the fields */
     buf_free(&b);
     edit_done(&e, &store);
 }
@@ -212,6 +229,38 @@ static void impossible_tables_are_refused(void **state)
     assert_int_equal(table_meta_new(1, 1, &s, a, b, false, &m), -EINVAL);
 }
 
+static void impossible_snapshots_are_refused(void **state)
+{
+    static const char *const payloads[] = {
+        "\x01",                                        /* no time */
+        "\x01\x01",                                    /* no name */
+        "\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x01name" /* seqno too large */
+    };
+    char long_name[300];
+    struct version_edit d;
+    struct buf b = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+        b.len = 0;
+        put_field(&b, 64, payloads[i]);
+        assert_int_equal(edit_decode(buf_slice(&b), &d, &store), -ERR_MANIFEST_RECORD);
+    }
+    b.len = 0;
+    put_field(&b, 65, "");
+    assert_int_equal(edit_decode(buf_slice(&b), &d, &store), -ERR_MANIFEST_RECORD);
+    memset(long_name, 'n', sizeof(long_name));
+    long_name[256] = 0;
+    b.len = 0;
+    put_field(&b, 65, long_name);
+    assert_int_equal(edit_decode(buf_slice(&b), &d, &store), -ERR_MANIFEST_RECORD);
+    b.len = 0;
+    put_field(&b, 64, "\x01\x01twice");
+    put_field(&b, 64, "\x02\x02twice");
+    assert_int_equal(edit_decode(buf_slice(&b), &d, &store), -ERR_MANIFEST_RECORD);
+    buf_free(&b);
+}
+
 static void the_text_says_it_all(void **state)
 {
     struct version_edit e = full_edit();
@@ -224,6 +273,9 @@ static void the_text_says_it_all(void **state)
     assert_non_null(strstr((char *)b.data, "remove level 6 table 40\n"));
     assert_non_null(strstr((char *)b.data, "add level 3 table 42 run 9 len 123456"));
     assert_non_null(strstr((char *)b.data, "[alpha .. be\\x00ta)\n"));
+    assert_non_null(strstr((char *)b.data, "remove snapshot old\n"));
+    assert_non_null(
+        strstr((char *)b.data, "add snapshot seqno 77 time 1700000000.123456789 name daily\n"));
     buf_free(&b);
     edit_done(&e, &store);
 }
@@ -238,6 +290,7 @@ int main(void)
         cmocka_unit_test(flipped_bytes_never_break_the_decoder),
         cmocka_unit_test(random_bytes_never_break_the_decoder),
         cmocka_unit_test(impossible_tables_are_refused),
+        cmocka_unit_test(impossible_snapshots_are_refused),
         cmocka_unit_test(the_text_says_it_all),
     };
 
