@@ -1,0 +1,426 @@
+/*
+ * The registry of blob files that somebody holds, and reading from them.
+ *
+ * All counting is done under one lock, which is held for a few instructions only, so that a file
+ * cannot be found while its last reference goes. Readers of values do not count: what they read is
+ * held by the superversion that told them of it.
+ *
+ * A record is read as a whole. A value that is stored as it is stays where it was read; in the
+ * cache such a block is header, key and value; of a compressed one header and value. So the value
+ * always ends the block, and the header tells whether the block is the record that is asked for.
+ *
+ * A crash leaves files that nothing refers to; opening the store removes them.
+ */
+#include "lsm/blob/blob_store.h"
+
+#include <inttypes.h>
+#include <lz4.h>
+#include <stdlib.h>
+
+#include "lsm/base/check.h"
+#include "lsm/base/err.h"
+#include "lsm/blob/blob_format.h"
+
+struct blob_store {
+    /* Constant. */
+    struct env *env;
+    struct block_cache *cache;
+    size_t value_cache_len_max;
+
+    struct mutex mu;          /* order 5: under it nothing else is taken */
+    struct blob_meta **metas; /* [mu] ascending by number */
+    size_t count, cap;        /* [mu] */
+};
+
+int blob_store_new(struct env *env, struct block_cache *cache, size_t value_cache_len_max,
+                   struct blob_store **ret)
+{
+    struct blob_store *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return -ENOMEM;
+    s->env = env;
+    s->cache = cache;
+    s->value_cache_len_max = value_cache_len_max;
+    mutex_init(&s->mu);
+    *ret = s;
+    return 0;
+}
+
+void blob_store_free(struct blob_store *s)
+{
+    if (!s)
+        return;
+    CHECK(s->count == 0);
+    mutex_done(&s->mu);
+    free(s->metas);
+    free(s);
+}
+
+struct env *blob_store_env(const struct blob_store *s)
+{
+    return s->env;
+}
+
+/* The first with a number not below `number`. */
+static size_t find_locked(const struct blob_store *s, uint64_t number)
+{
+    size_t lo = 0, hi = s->count;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (s->metas[mid]->number < number)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct blob_meta *meta_at_locked(const struct blob_store *s, uint64_t number)
+{
+    size_t i = find_locked(s, number);
+
+    return i < s->count && s->metas[i]->number == number ? s->metas[i] : NULL;
+}
+
+static int insert_locked(struct blob_store *s, struct blob_meta *m)
+{
+    size_t at = find_locked(s, m->number);
+
+    if (s->count == s->cap) {
+        size_t cap = s->cap ? s->cap * 2 : 16;
+        struct blob_meta **metas = realloc(s->metas, cap * sizeof(struct blob_meta *));
+
+        if (!metas)
+            return -ENOMEM;
+        s->metas = metas;
+        s->cap = cap;
+    }
+    memmove(s->metas + at + 1, s->metas + at, (s->count - at) * sizeof(struct blob_meta *));
+    s->metas[at] = m;
+    s->count++;
+    return 0;
+}
+
+static int get_locked(struct blob_store *s, uint64_t number, struct blob_meta **ret)
+{
+    struct blob_meta *m = meta_at_locked(s, number);
+    int err;
+
+    if (!m) {
+        m = calloc(1, sizeof(*m));
+        if (!m)
+            return -ENOMEM;
+        m->store = s;
+        m->number = number;
+        atomic_init(&m->writing, false);
+        atomic_init(&m->len, 0);
+        atomic_init(&m->reader, NULL);
+        err = insert_locked(s, m);
+        if (err) {
+            free(m);
+            return err;
+        }
+    }
+    m->refs++;
+    *ret = m;
+    return 0;
+}
+
+int blob_store_get(struct blob_store *s, uint64_t number, struct blob_meta **ret)
+{
+    int err;
+
+    mutex_lock(&s->mu);
+    err = get_locked(s, number, ret);
+    mutex_unlock(&s->mu);
+    return err;
+}
+
+struct blob_meta *blob_store_find(struct blob_store *s, uint64_t number)
+{
+    struct blob_meta *m;
+
+    mutex_lock(&s->mu);
+    m = meta_at_locked(s, number);
+    mutex_unlock(&s->mu);
+    return m;
+}
+
+void blob_meta_ref(struct blob_meta *m)
+{
+    mutex_lock(&m->store->mu);
+    CHECK(m->refs > 0);
+    m->refs++;
+    mutex_unlock(&m->store->mu);
+}
+
+/* Close, and unless it is kept remove. */
+static void destroy(struct blob_meta *m)
+{
+    struct blob_store *s = m->store;
+    char name[32];
+
+    env_reader_close(atomic_load(&m->reader));
+    if (!m->kept && s->env) {
+        if (s->cache)
+            block_cache_drop_file(s->cache, m->number);
+        blob_file_name(m->number, name);
+        /* A file that stays behind costs space only: the next open removes it. */
+        (void)env_remove(s->env, name);
+    }
+    free(m);
+}
+
+void blob_meta_unref(struct blob_meta *m, bool kept)
+{
+    struct blob_store *s;
+    bool last;
+
+    if (!m)
+        return;
+    s = m->store;
+    mutex_lock(&s->mu);
+    CHECK(m->refs > 0);
+    m->kept = m->kept || kept;
+    last = --m->refs == 0;
+    if (last) {
+        size_t at = find_locked(s, m->number);
+
+        s->count--;
+        memmove(s->metas + at, s->metas + at + 1, (s->count - at) * sizeof(struct blob_meta *));
+    }
+    mutex_unlock(&s->mu);
+    if (last)
+        destroy(m);
+}
+
+void blob_store_settle(struct blob_store *s)
+{
+    mutex_lock(&s->mu);
+    for (size_t i = 0; i < s->count; i++)
+        s->metas[i]->kept = false;
+    mutex_unlock(&s->mu);
+}
+
+int blob_store_list(struct blob_store *s, uint64_t **ret, size_t *ret_count)
+{
+    uint64_t *numbers;
+    size_t count;
+
+    mutex_lock(&s->mu);
+    count = s->count;
+    numbers = malloc((count ? count : 1) * sizeof(*numbers));
+    for (size_t i = 0; numbers && i < count; i++)
+        numbers[i] = s->metas[i]->number;
+    mutex_unlock(&s->mu);
+    if (!numbers)
+        return -ENOMEM;
+    *ret = numbers;
+    *ret_count = count;
+    return 0;
+}
+
+/* --- Reading --- */
+
+#define AT_FMT   "%s/%08" PRIu64 ".blob: record at offset %" PRIu64 ", %" PRIu64 " bytes: "
+#define AT(s, r) (s)->env->path, (r)->file, (r)->offset, (r)->len
+
+static int missing(const struct blob_store *s, uint64_t number)
+{
+    return err_raise(ERR_FILE_MISSING, "%s/%08" PRIu64 ".blob: missing, though values lie in it",
+                     s->env->path, number);
+}
+
+/* A header that is damaged is no reason to refuse records that are whole; a newer format is. */
+static int check_header(const struct blob_meta *m, struct env_reader *r)
+{
+    uint8_t header[BLOB_HEADER_LEN];
+    size_t got;
+    int err = env_reader_read(r, 0, sizeof(header), header, &got);
+
+    if (err || got < sizeof(header) || blob_header_check(header, m->number) != BLOB_HEADER_NEWER)
+        return err;
+    return err_raise(ERR_BLOB_VERSION, "%s/%s: it has a newer format than this program",
+                     r->env->path, r->name);
+}
+
+/* The open file, borrowed from the meta. Two may open it at once; one closes its own again. */
+static int meta_reader(struct blob_meta *m, struct env_reader **ret)
+{
+    struct env_reader *r = atomic_load_explicit(&m->reader, memory_order_acquire), *other = NULL;
+    char name[32];
+    int err;
+
+    if (r) {
+        *ret = r;
+        return 0;
+    }
+    blob_file_name(m->number, name);
+    err = env_reader_open(m->store->env, name, &r);
+    if (err)
+        return err == -ENOENT ? missing(m->store, m->number) : err;
+    err = check_header(m, r);
+    if (err) {
+        env_reader_close(r);
+        return err;
+    }
+    if (!atomic_compare_exchange_strong(&m->reader, &other, r)) {
+        env_reader_close(r);
+        r = other;
+    }
+    *ret = r;
+    return 0;
+}
+
+int blob_meta_len(struct blob_meta *m, uint64_t *ret)
+{
+    struct env_reader *r;
+    uint64_t len = atomic_load(&m->len);
+    char name[32];
+    int err;
+
+    if (len) {
+        *ret = len;
+        return 0;
+    }
+    blob_file_name(m->number, name);
+    err = env_reader_open(m->store->env, name, &r);
+    if (err)
+        return err == -ENOENT ? missing(m->store, m->number) : err;
+    err = env_reader_len(r, &len);
+    env_reader_close(r);
+    if (err)
+        return err;
+    atomic_store(&m->len, len);
+    *ret = len;
+    return 0;
+}
+
+static int read_raw(struct blob_store *s, const struct blob_ref *ref, uint8_t *p)
+{
+    struct blob_meta *m = blob_store_find(s, ref->file);
+    struct env_reader *r = NULL;
+    size_t got;
+    int err = m ? meta_reader(m, &r) : missing(s, ref->file);
+
+    if (!err)
+        err = env_reader_read(r, ref->offset, (size_t)ref->len, p, &got);
+    if (!err && got < ref->len)
+        err = err_raise(ERR_BLOB_REF, AT_FMT "the file ends after %zu of them", AT(s, ref), got);
+    return err;
+}
+
+/* Is this the record that ref means, and whole? */
+static int check_record(const struct blob_store *s, const struct blob_ref *ref, const uint8_t *p,
+                        struct blob_record *ret)
+{
+    struct blob_record_header h;
+
+    if (!blob_record_header_decode(p, ref->file, ref->offset, &h))
+        return err_raise(ERR_BLOB_CHECKSUM, AT_FMT "the record's header is damaged", AT(s, ref));
+    if (h.checksum != ref->checksum || blob_record_len(h.key_len, h.stored_len) != ref->len ||
+        h.raw_len != ref->raw_len)
+        return err_raise(ERR_BLOB_REF, AT_FMT "another record stands there", AT(s, ref));
+    ret->key = slice_of(p + BLOB_RECORD_HEADER_LEN, h.key_len);
+    ret->stored = slice_of(ret->key.data + h.key_len, h.stored_len);
+    ret->raw_len = h.raw_len;
+    ret->compression = h.compression;
+    ret->stored_hash = blob_hash(ret->stored);
+    if (blob_record_intact(p, ret->key, ret->stored, ref->file, ref->offset))
+        return 0;
+    return err_raise(ERR_BLOB_CHECKSUM, AT_FMT "checksum mismatch", AT(s, ref));
+}
+
+int blob_read_record(struct blob_store *s, const struct blob_ref *ref, struct buf *buf,
+                     struct blob_record *ret)
+{
+    int err;
+
+    buf->len = 0;
+    err = buf_reserve(buf, (size_t)ref->len);
+    if (!err)
+        err = read_raw(s, ref, buf->data);
+    if (!err)
+        err = check_record(s, ref, buf->data, ret);
+    if (!err)
+        buf->len = (size_t)ref->len;
+    return err;
+}
+
+/* A block of the record's header and the value. */
+static int decompress(const struct blob_store *s, const struct blob_ref *ref,
+                      const struct blob_record *r, struct cache_block **ret)
+{
+    struct cache_block *b;
+    int err = cache_block_new(BLOB_RECORD_HEADER_LEN + (size_t)r->raw_len, &b), is;
+
+    if (err)
+        return err;
+    is = LZ4_decompress_safe((const char *)r->stored.data, (char *)b->data + BLOB_RECORD_HEADER_LEN,
+                             (int)r->stored.len, (int)r->raw_len);
+    if (is < 0 || (uint32_t)is != r->raw_len) {
+        cache_block_unref(b);
+        return err_raise(ERR_BLOB_COMPRESSION, AT_FMT "does not decompress to %u bytes", AT(s, ref),
+                         r->raw_len);
+    }
+    memcpy(b->data, r->key.data - BLOB_RECORD_HEADER_LEN, BLOB_RECORD_HEADER_LEN);
+    *ret = b;
+    return 0;
+}
+
+static int read_block(struct blob_store *s, const struct blob_ref *ref, struct cache_block **ret)
+{
+    struct cache_block *raw;
+    struct blob_record r;
+    int err = cache_block_new((size_t)ref->len, &raw);
+
+    if (err)
+        return err;
+    err = read_raw(s, ref, raw->data);
+    if (!err)
+        err = check_record(s, ref, raw->data, &r);
+    if (!err && r.compression == BLOB_PLAIN) {
+        *ret = raw;
+        return 0;
+    }
+    if (!err)
+        err = decompress(s, ref, &r, ret);
+    cache_block_unref(raw);
+    return err;
+}
+
+static bool is_meant(const struct cache_block *b, const struct blob_ref *ref)
+{
+    struct blob_record_header h;
+
+    return blob_record_header_decode(b->data, ref->file, ref->offset, &h) &&
+           h.checksum == ref->checksum && h.raw_len == ref->raw_len;
+}
+
+int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_cache use,
+              struct cache_block **ret, struct slice *ret_value)
+{
+    bool cached = s->cache && ref->raw_len <= s->value_cache_len_max;
+    struct cache_block *b = NULL;
+    int err;
+
+    if (cached && use != BLOB_DIRECT)
+        b = block_cache_get(s->cache, ref->file, ref->offset);
+    if (b && !is_meant(b, ref)) {
+        cache_block_unref(b);
+        b = NULL;
+    }
+    if (!b) {
+        err = read_block(s, ref, &b);
+        if (err)
+            return err;
+        if (cached && use == BLOB_FILL)
+            block_cache_put(s->cache, ref->file, ref->offset, b, CACHE_NORMAL);
+    }
+    *ret_value = slice_of(b->data + b->len - ref->raw_len, (size_t)ref->raw_len);
+    *ret = b;
+    return 0;
+}
