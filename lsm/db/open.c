@@ -124,14 +124,15 @@ static void destroy(struct lsm_db *db)
 /* The lock may be held by a process that is about to end. */
 static int open_env(const char *path, const struct lsm_options *o, struct env **ret)
 {
-    unsigned flags = (o->read_only ? ENV_READ_ONLY : 0u) | (o->create ? ENV_CREATE : 0u);
+    unsigned flags = (o->read_only ? ENV_READ_ONLY : 0u) | (o->create ? ENV_CREATE : 0u) |
+                     (o->io_uring ? 0u : ENV_NO_URING);
     uint64_t until = now_ns(CLOCK_MONOTONIC) + o->lock_wait_ms * UINT64_C(1000000);
     int err;
 
     for (;;) {
         struct timespec nap = {0, 20000000};
 
-        err = env_posix_open(path, flags, ret);
+        err = env_uring_open(path, flags, ret);
         if (err != -ERR_STORE_LOCKED || now_ns(CLOCK_MONOTONIC) >= until)
             return err;
         nanosleep(&nap, NULL);

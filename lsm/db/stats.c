@@ -3,6 +3,8 @@
  */
 #include "lsm/db/db.h"
 
+#include <stdio.h>
+
 _Static_assert(sizeof(((struct lsm_stats *)0)->table_count) / sizeof(uint64_t) == LEVEL_COUNT,
                "lsm_stats has one figure per level");
 
@@ -44,6 +46,14 @@ static void memory_stats(struct lsm_db *db, const struct superversion *sv, struc
     ret->cache_len = cache.len;
 }
 
+static void env_stats(struct lsm_db *db, struct lsm_stats *ret)
+{
+    const char *why_not = env_uring_why_not(db->env);
+
+    ret->io_uring = !why_not;
+    snprintf(ret->io_uring_text, sizeof(ret->io_uring_text), "%s", why_not ? why_not : "");
+}
+
 int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
 {
     struct superversion *sv = sv_get(db);
@@ -57,6 +67,7 @@ int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
     level_stats(sv->version, &s);
     counter_stats(&db->counters, &s);
     memory_stats(db, sv, &s);
+    env_stats(db, &s);
     sv_put(sv);
     mutex_lock(&db->mu);
     for (struct wal_ref *w = db->wals_oldest; w; w = w->next)

@@ -44,9 +44,30 @@ int env_writer_create(struct env *env, const char *name, struct env_writer **ret
     return err ? err : env->ops->writer_create(env, name, ret);
 }
 
+int env_writer_create_behind(struct env *env, const char *name, struct env_writer **ret)
+{
+    int err = check_change(env, name);
+
+    if (err)
+        return err;
+    if (!env->ops->writer_create_behind)
+        return env->ops->writer_create(env, name, ret);
+    return env->ops->writer_create_behind(env, name, ret);
+}
+
 int env_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count)
 {
     return w->env->ops->writer_append(w, parts, part_count);
+}
+
+int env_writer_append_sync(struct env_writer *w, const struct slice *parts, unsigned part_count)
+{
+    int err;
+
+    if (w->env->ops->writer_append_sync)
+        return w->env->ops->writer_append_sync(w, parts, part_count);
+    err = env_writer_append(w, parts, part_count);
+    return err ? err : env_writer_sync(w);
 }
 
 int env_writer_sync(struct env_writer *w)
@@ -79,6 +100,30 @@ int env_reader_open(struct env *env, const char *name, struct env_reader **ret)
 int env_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf, size_t *ret_len)
 {
     return r->env->ops->reader_read(r, offset, len, buf, ret_len);
+}
+
+static void read_in_turn(struct env_read *reads, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct env_read *r = &reads[i];
+
+        r->ret_len = 0;
+        r->ret_err = env_reader_read(r->reader, r->offset, r->len, r->buf, &r->ret_len);
+    }
+}
+
+int env_read_many(struct env *env, struct env_read *reads, size_t count)
+{
+    int err = 0;
+
+    if (env->ops->read_many && count > 1)
+        env->ops->read_many(env, reads, count);
+    else
+        read_in_turn(reads, count);
+    /* The last one that failed left its words. */
+    for (size_t i = 0; i < count; i++)
+        err = reads[i].ret_err ? reads[i].ret_err : err;
+    return err;
 }
 
 int env_reader_len(struct env_reader *r, uint64_t *ret_len)
@@ -162,4 +207,9 @@ int env_sync_dir(struct env *env)
 int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
 {
     return env->ops->space(env, ret_total, ret_free);
+}
+
+const char *env_uring_why_not(struct env *env)
+{
+    return env->ops->uring_why_not ? env->ops->uring_why_not(env) : "not asked for";
 }

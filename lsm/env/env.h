@@ -17,11 +17,19 @@
 struct env;
 struct env_writer;
 struct env_reader;
+struct env_read;
 
-/* What an environment implements. The calls below describe each one's contract. */
+/*
+ * What an environment implements. The calls below describe each one's contract. Those marked so may
+ * be NULL: env.c then does the same with the others.
+ */
 struct env_ops {
     int (*writer_create)(struct env *env, const char *name, struct env_writer **ret);
+    int (*writer_create_behind)(struct env *env, const char *name,
+                                struct env_writer **ret); /* may be NULL */
     int (*writer_append)(struct env_writer *w, const struct slice *parts, unsigned part_count);
+    int (*writer_append_sync)(struct env_writer *w, const struct slice *parts,
+                              unsigned part_count); /* may be NULL */
     int (*writer_sync)(struct env_writer *w);
     int (*writer_reserve)(struct env_writer *w, uint64_t len);
     int (*writer_truncate)(struct env_writer *w, uint64_t len);
@@ -29,6 +37,7 @@ struct env_ops {
     int (*reader_open)(struct env *env, const char *name, struct env_reader **ret);
     int (*reader_read)(struct env_reader *r, uint64_t offset, size_t len, void *buf,
                        size_t *ret_len);
+    void (*read_many)(struct env *env, struct env_read *reads, size_t count); /* may be NULL */
     int (*reader_len)(struct env_reader *r, uint64_t *ret_len);
     void (*reader_prefetch)(struct env_reader *r, uint64_t offset, uint64_t len);
     void (*reader_close)(struct env_reader *r);
@@ -37,6 +46,7 @@ struct env_ops {
     int (*replace_small)(struct env *env, const char *name, struct slice contents);
     int (*sync_dir)(struct env *env);
     int (*space)(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
+    const char *(*uring_why_not)(struct env *env); /* may be NULL */
     void (*close)(struct env *env);
 };
 
@@ -52,6 +62,7 @@ struct env_writer {
     struct env *env;
     char *name;
     uint64_t len; /* bytes appended so far, whatever is reserved beyond */
+    bool behind;  /* made by env_writer_create_behind, and this environment makes a difference */
 };
 
 struct env_reader {
@@ -63,10 +74,11 @@ enum {
     ENV_READ_ONLY = 1,
     ENV_CREATE = 2,
     ENV_NO_LOCK = 4,
+    ENV_NO_URING = 8,
 };
 
 /*
- * The default environment: a directory of the host, through POSIX calls. ENV_CREATE makes the
+ * A directory of the host, through POSIX calls. ENV_CREATE makes the
  * directory (0700) when it is missing. Without ENV_READ_ONLY it takes the store's lock (file LOCK,
  * which holds the owner's pid as text, held by an open-file-description lock until env_close); a
  * store locked by another process, or by this one, fails with ERR_STORE_LOCKED naming the pid.
@@ -75,6 +87,15 @@ enum {
  * directory: ERR_STORE_MISSING. Files are created 0600.
  */
 int env_posix_open(const char *path, unsigned flags, struct env **ret);
+/*
+ * The default environment: that of env_posix_open, with io_uring for what env_read_many,
+ * env_writer_create_behind and env_writer_append_sync do. Where the kernel does not permit
+ * io_uring, or with ENV_NO_URING, it is exactly that of env_posix_open and env_uring_why_not says
+ * why. To be opened in the process that uses it: a forked child must not touch it.
+ */
+int env_uring_open(const char *path, unsigned flags, struct env **ret);
+/* NULL when io_uring is in use; else the reason, in words that borrow from the environment. */
+const char *env_uring_why_not(struct env *env);
 
 /* Close files first. NULL is allowed. */
 void env_close(struct env *env);
@@ -88,6 +109,19 @@ int env_writer_create(struct env *env, const char *name, struct env_writer **ret
  * -ENOSPC (-EDQUOT is turned into it). When it returns 0 the bytes survive the end of this process.
  */
 int env_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count);
+/*
+ * The same for a file that is of use only when it is whole: what is appended may wait in memory and
+ * be written in the background, so it survives the end of this process only after a sync. A failed
+ * write may show in any later call, and then every call after it fails with the same error; the
+ * file may then have any length and any bytes, and is to be removed. Calls may come from several
+ * threads one after the other, but a thread that appended may not end before the next sync.
+ */
+int env_writer_create_behind(struct env *env, const char *name, struct env_writer **ret);
+/*
+ * env_writer_append and env_writer_sync in one. When it fails, the parts may have been appended
+ * (len tells), and the rules of the call that failed hold.
+ */
+int env_writer_append_sync(struct env_writer *w, const struct slice *parts, unsigned part_count);
 /* fdatasync. After a failure the writer refuses everything: unsynced bytes may be lost for good. */
 int env_writer_sync(struct env_writer *w);
 /* Have the disk set aside space so that the file can grow to `len` bytes; its length stays. */
@@ -101,6 +135,21 @@ int env_writer_close(struct env_writer *w);
 int env_reader_open(struct env *env, const char *name, struct env_reader **ret);
 /* Up to len bytes; fewer only at the end of the file. */
 int env_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf, size_t *ret_len);
+
+struct env_read {
+    struct env_reader *reader;
+    uint64_t offset;
+    size_t len;
+    void *buf;
+    size_t ret_len; /* fewer than len only at the end of the file; 0 after a failure */
+    int ret_err;
+};
+
+/*
+ * Many reads, all at once where the environment can. Every one is tried. Returns 0 or the error of
+ * one that failed, which err_detail describes.
+ */
+int env_read_many(struct env *env, struct env_read *reads, size_t count);
 int env_reader_len(struct env_reader *r, uint64_t *ret_len);
 /* A hint that the range will be read soon. Never fails. */
 void env_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len);

@@ -150,19 +150,22 @@ static int space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
     return 0;
 }
 
-static void close_env(struct env *env)
+void env_posix_done(struct env_posix *e)
 {
-    struct env_posix *e = env_posix_of(env);
-
     if (e->lock_fd >= 0)
         close(e->lock_fd);
     if (e->dir_fd >= 0)
         close(e->dir_fd);
-    free(env->path);
-    free(e);
+    free(e->env.path);
 }
 
-static const struct env_ops posix_ops = {
+static void close_env(struct env *env)
+{
+    env_posix_done(env_posix_of(env));
+    free(env_posix_of(env));
+}
+
+const struct env_ops env_posix_ops = {
     .writer_create = env_posix_writer_create,
     .writer_append = env_posix_writer_append,
     .writer_sync = env_posix_writer_sync,
@@ -213,14 +216,11 @@ static int open_dir(struct env_posix *e, bool create)
     return create ? sync_parent(e) : 0;
 }
 
-int env_posix_open(const char *path, unsigned flags, struct env **ret)
+int env_posix_init(struct env_posix *e, const char *path, unsigned flags)
 {
-    struct env_posix *e = calloc(1, sizeof(*e));
     int err = -ENOMEM;
 
-    if (!e)
-        return -ENOMEM;
-    e->env.ops = &posix_ops;
+    e->env.ops = &env_posix_ops;
     e->env.read_only = flags & ENV_READ_ONLY;
     e->env.path = strdup(path);
     e->dir_fd = e->lock_fd = -1;
@@ -228,6 +228,17 @@ int env_posix_open(const char *path, unsigned flags, struct env **ret)
         err = open_dir(e, (flags & ENV_CREATE) && !e->env.read_only);
     if (!err && !(flags & ENV_NO_LOCK))
         err = env_posix_lock(e);
+    return err;
+}
+
+int env_posix_open(const char *path, unsigned flags, struct env **ret)
+{
+    struct env_posix *e = calloc(1, sizeof(*e));
+    int err;
+
+    if (!e)
+        return -ENOMEM;
+    err = env_posix_init(e, path, flags);
     if (err) {
         close_env(&e->env);
         return err;

@@ -34,12 +34,26 @@ int env_posix_write(int fd, const struct slice *parts, unsigned part_count, uint
 
 int env_posix_lock(struct env_posix *e);
 
+/*
+ * For environments that embed a struct env_posix first: env_posix_open's work on memory that is all
+ * zeros; the ops are set and may be replaced. env_posix_done also frees what init left when it
+ * failed.
+ */
+extern const struct env_ops env_posix_ops;
+int env_posix_init(struct env_posix *e, const char *path, unsigned flags);
+void env_posix_done(struct env_posix *e);
+
 int env_posix_writer_create(struct env *env, const char *name, struct env_writer **ret);
 int env_posix_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count);
 int env_posix_writer_sync(struct env_writer *w);
 int env_posix_writer_reserve(struct env_writer *w, uint64_t len);
 int env_posix_writer_truncate(struct env_writer *w, uint64_t len);
 int env_posix_writer_close(struct env_writer *w);
+int env_posix_writer_fd(const struct env_writer *w);
+/* 0, or the error of a call that nothing may follow. */
+int env_posix_writer_refuse(struct env_writer *w);
+/* A sync of the file failed with this errno: refuse everything from now on. */
+int env_posix_writer_fail_sync(struct env_writer *w, int errnum);
 
 int env_posix_reader_open(struct env *env, const char *name, struct env_reader **ret);
 int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf,
@@ -47,5 +61,6 @@ int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, voi
 int env_posix_reader_len(struct env_reader *r, uint64_t *ret_len);
 void env_posix_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len);
 void env_posix_reader_close(struct env_reader *r);
+int env_posix_reader_fd(const struct env_reader *r);
 
 #endif

@@ -23,6 +23,11 @@ static struct posix_reader *of(struct env_reader *r)
     return (struct posix_reader *)r;
 }
 
+int env_posix_reader_fd(const struct env_reader *r)
+{
+    return ((const struct posix_reader *)r)->fd;
+}
+
 static int open_plain(struct env *env, const char *name, int *ret)
 {
     int errnum,

@@ -51,6 +51,22 @@ static int refuse(struct posix_writer *w)
     return raise_writer(w, "go on after an earlier failure", errnum);
 }
 
+int env_posix_writer_fd(const struct env_writer *w)
+{
+    return ((const struct posix_writer *)w)->fd;
+}
+
+int env_posix_writer_refuse(struct env_writer *w)
+{
+    return refuse(of(w));
+}
+
+int env_posix_writer_fail_sync(struct env_writer *w, int errnum)
+{
+    atomic_store(&of(w)->poison, errnum);
+    return raise_writer(of(w), "sync", errnum);
+}
+
 /* Fill iov with what follows `skip` bytes of the first part. */
 static int fill(struct iovec *iov, const struct slice *parts, unsigned part_count, size_t skip)
 {
@@ -154,8 +170,7 @@ int env_posix_writer_sync(struct env_writer *head)
 
     if (err || !env_posix_fsync(w->fd, true))
         return err;
-    atomic_store(&w->poison, errno);
-    return raise_writer(w, "sync", errno);
+    return env_posix_writer_fail_sync(head, errno);
 }
 
 int env_posix_writer_reserve(struct env_writer *head, uint64_t len)

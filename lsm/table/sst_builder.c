@@ -80,7 +80,7 @@ int sst_builder_new(struct env *env, uint64_t number, const struct sst_builder_o
     b->index.restart_interval = 1;
     b->top.restart_interval = 1;
     sst_file_name(number, name);
-    err = env_writer_create(env, name, &b->w);
+    err = env_writer_create_behind(env, name, &b->w);
     if (err) {
         free(b);
         return err;

@@ -90,7 +90,9 @@ static struct fault_file *note_created(struct env_fault *f, const char *name)
     return file;
 }
 
-static int writer_create(struct env *env, const char *name, struct env_writer **ret)
+static int create_with(struct env *env, const char *name,
+                       int (*create)(struct env *env, const char *name, struct env_writer **ret),
+                       struct env_writer **ret)
 {
     struct env_fault *f = env_fault_of(env);
     struct fault_writer *w = calloc(1, sizeof(*w));
@@ -98,7 +100,7 @@ static int writer_create(struct env *env, const char *name, struct env_writer **
 
     CHECK(w);
     if (!err)
-        err = env_writer_create(f->base, name, &w->base);
+        err = create(f->base, name, &w->base);
     if (err) {
         free(w);
         return err;
@@ -109,6 +111,16 @@ static int writer_create(struct env *env, const char *name, struct env_writer **
     w->file = note_created(f, name);
     *ret = &w->head;
     return 0;
+}
+
+static int writer_create(struct env *env, const char *name, struct env_writer **ret)
+{
+    return create_with(env, name, env_writer_create, ret);
+}
+
+static int writer_create_behind(struct env *env, const char *name, struct env_writer **ret)
+{
+    return create_with(env, name, env_writer_create_behind, ret);
 }
 
 static int writer_append(struct env_writer *head, const struct slice *parts, unsigned part_count)
@@ -237,6 +249,31 @@ static int reader_read(struct env_reader *head, uint64_t offset, size_t len, voi
                : env_reader_read(((struct fault_reader *)head)->base, offset, len, buf, ret_len);
 }
 
+static void read_many(struct env *env, struct env_read *reads, size_t count)
+{
+    struct env_fault *f = env_fault_of(env);
+    struct env_read *base = calloc(count, sizeof(*base));
+    size_t base_count = 0;
+
+    CHECK(base);
+    for (size_t i = 0; i < count; i++) {
+        reads[i].ret_len = 0;
+        reads[i].ret_err = begin(f, ENV_FAULT_READ, reads[i].reader->name);
+        if (reads[i].ret_err)
+            continue;
+        base[base_count] = reads[i];
+        base[base_count++].reader = ((struct fault_reader *)reads[i].reader)->base;
+    }
+    (void)env_read_many(f->base, base, base_count);
+    for (size_t i = 0, n = 0; i < count; i++) {
+        if (reads[i].ret_err)
+            continue;
+        reads[i].ret_len = base[n].ret_len;
+        reads[i].ret_err = base[n++].ret_err;
+    }
+    free(base);
+}
+
 static int reader_len(struct env_reader *head, uint64_t *ret_len)
 {
     int err = begin(env_fault_of(head->env), ENV_FAULT_READ, head->name);
@@ -363,6 +400,11 @@ static int space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
     return 0;
 }
 
+static const char *uring_why_not(struct env *env)
+{
+    return env_uring_why_not(env_fault_of(env)->base);
+}
+
 /* The wrapper outlives the stores that are opened on it. */
 static void close_env(struct env *env)
 {
@@ -371,6 +413,7 @@ static void close_env(struct env *env)
 
 const struct env_ops env_fault_ops = {
     .writer_create = writer_create,
+    .writer_create_behind = writer_create_behind,
     .writer_append = writer_append,
     .writer_sync = writer_sync,
     .writer_reserve = writer_reserve,
@@ -378,6 +421,7 @@ const struct env_ops env_fault_ops = {
     .writer_close = writer_close,
     .reader_open = reader_open,
     .reader_read = reader_read,
+    .read_many = read_many,
     .reader_len = reader_len,
     .reader_prefetch = reader_prefetch,
     .reader_close = reader_close,
@@ -386,5 +430,6 @@ const struct env_ops env_fault_ops = {
     .replace_small = replace_small,
     .sync_dir = sync_dir,
     .space = space,
+    .uring_why_not = uring_why_not,
     .close = close_env,
 };
