@@ -1,20 +1,20 @@
 /*
- * What all subcommands share. See cli.h.
+ * What all subcommands of all programs share. See cli.h.
  */
 #include "tools/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/fs.h"
-#include "lsm/base/err.h"
-#include "tools/mountinfo.h"
-#include "tools/store_lock.h"
+#include "lsm/lsm.h"
+#include "tools/bytes_text.h"
 
+const struct cli_program *cli_program;
 const struct command *cli_command;
-const char *cli_name = "fluxfs";
+const char *cli_name = "";
 bool cli_by_alias;
 
 /* Text that quotes file names or bytes of a store must not steer the terminal that it goes to. */
@@ -38,7 +38,7 @@ int cli_error(const char *fmt, ...)
     va_start(ap, fmt);
     put_message(fmt, ap);
     va_end(ap);
-    return STATUS_FAILED;
+    return cli_program->status_failed;
 }
 
 int cli_usage_error(const char *fmt, ...)
@@ -73,8 +73,7 @@ int cli_help(void)
     return STATUS_OK;
 }
 
-/* The engine's own words, without a path that the message begins with anyhow. */
-static const char *reason(const char *store, int err)
+const char *cli_reason(const char *store, int err)
 {
     const char *text = lsm_detail();
     size_t len = strlen(store);
@@ -84,67 +83,6 @@ static const char *reason(const char *store, int err)
     if (!strncmp(text, store, len) && !strncmp(text + len, ": ", 2))
         text += len + 2;
     return text;
-}
-
-static int locked_error(const char *store)
-{
-    struct mount_entry mount;
-    long pid = store_lock_pid(store);
-    char who[64] = "another process";
-
-    if (pid > 0)
-        snprintf(who, sizeof(who), "process %ld", pid);
-    if (mountinfo_find_store(store, &mount) == 1) {
-        cli_error("%s: the store is in use by %s; unmount it first (fluxfs umount %s)", store, who,
-                  mount.dir);
-        mount_entry_done(&mount);
-        return STATUS_FAILED;
-    }
-    return cli_error("%s: the store is in use by %s; unmount it first (fluxfs umount DIR), or wait "
-                     "until that process has ended",
-                     store, who);
-}
-
-int cli_store_error(const char *store, int err)
-{
-    switch (-err) {
-    case ERR_STORE_LOCKED:
-        return locked_error(store);
-    case ERR_STORE_MISSING:
-        return cli_error("%s: there is no store; make one with: fluxfs mkfs %s", store, store);
-    case ERR_STORE_NOT_ONE:
-        return cli_error("%s: not a FluxFS store: it has no SUPERBLOCK", store);
-    case ERR_STORE_EXISTS:
-        return cli_error("%s: there is a store already; it was left as it is", store);
-    case ERR_NO_FILE_SYSTEM:
-        return cli_error("%s: %s", store, lsm_strerror(err));
-    case ENOMEM:
-        return cli_error("%s: out of memory", store);
-    default:
-        break;
-    }
-    if (lsm_is_damage(err))
-        return cli_error("%s: damaged: %s (see all damage with: fluxfs fsck %s)", store,
-                         reason(store, err), store);
-    return cli_error("%s: %s", store, reason(store, err));
-}
-
-int cli_path_error(const char *store, const char *path, int err)
-{
-    /* What a path can be guilty of has no words of the engine, which may be of an older failure. */
-    switch (-err) {
-    case ENOENT:
-    case ENOTDIR:
-    case EISDIR:
-    case ENAMETOOLONG:
-    case ESTALE:
-    case ELOOP:
-    case EINVAL:
-    case ENOMEM:
-        return cli_error("%s: %s: %s", store, path, lsm_strerror(err));
-    default:
-        return cli_error("%s: %s: %s", store, path, reason(store, err));
-    }
 }
 
 bool cli_parse_size(const char *text, uint64_t *ret)
@@ -214,20 +152,6 @@ void cli_put_name(FILE *out, const char *name)
     }
 }
 
-/* Bytes of the UTF-8 character at p; 0 when there is none. jansson is the judge. */
-static size_t utf8_len(const char *p)
-{
-    for (size_t len = 1; len <= 4 && strnlen(p, len) == len; len++) {
-        json_t *one = json_stringn(p, len);
-
-        if (one) {
-            json_decref(one);
-            return len;
-        }
-    }
-    return 0;
-}
-
 /* The name with U+FFFD for what is no UTF-8, to be freed. */
 static char *replace_bad_utf8(const char *name)
 {
@@ -235,7 +159,7 @@ static char *replace_bad_utf8(const char *name)
     char *text = malloc(cap);
 
     while (text && *name) {
-        size_t n = utf8_len(name);
+        size_t n = utf8_char_len((const uint8_t *)name, strlen(name));
 
         memcpy(text + len, n ? name : "\xef\xbf\xbd", n ? n : 3);
         len += n ? n : 3;
@@ -283,8 +207,8 @@ int cli_json_print(json_t *object)
         bool no_memory = !object;
 
         json_decref(object);
-        /* What stdout refused is told by main, once. */
-        return no_memory ? cli_error("out of memory") : STATUS_FAILED;
+        /* What stdout refused is told by cli_main, once. */
+        return no_memory ? cli_error("out of memory") : cli_program->status_failed;
     }
     json_decref(object);
     return STATUS_OK;

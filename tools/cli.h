@@ -1,7 +1,9 @@
 /*
- * What all subcommands share: how they are declared, how they speak of errors, sizes and names.
+ * What the subcommands of fluxfs and of lsmctl share: how they are declared, how they speak of
+ * errors, sizes and names.
  *
- * Exit status: 0 for success, 1 for failure, 2 for wrong usage; fsck has its own, of fsck(8).
+ * Exit status: 0 for success, 1 for failure, 2 for wrong usage, unless a program or command says
+ * otherwise.
  * Messages go to stderr, begin with the command's name, and say what to do next.
  */
 #ifndef TOOLS_CLI_H
@@ -23,22 +25,33 @@ enum {
 struct command {
     const char *name;
     const char *alias;   /* the program name that also runs it; NULL */
-    const char *summary; /* one line of `fluxfs help` */
-    const char *help;    /* all of `fluxfs help NAME` */
+    const char *summary; /* one line of `PROGRAM help` */
+    const char *help;    /* all of `PROGRAM help NAME` */
     int (*run)(int argc, char **argv);
     int status_usage;  /* exit status for wrong usage */
     int status_output; /* and for output that could not be written */
 };
 
-extern const struct command command_mkfs, command_mount, command_umount, command_fsck, command_stat,
-    command_ls, command_cat, command_dump;
+/* A program: what `NAME help` says, and its commands. */
+struct cli_program {
+    const char *name;
+    const char *about; /* a line or more, each with its newline */
+    const struct command *const *commands;
+    int command_count;
+    int name_width;    /* columns for the commands' names */
+    int status_failed; /* exit status of cli_error */
+};
 
-/* The command that runs. Set by main before run(). */
+/* Find the command in argv and run it; returns the exit status of main. Closes stdout. */
+int cli_main(const struct cli_program *program, int argc, char **argv);
+
+/* The program and the command that run. Set by cli_main before run(). */
+extern const struct cli_program *cli_program;
 extern const struct command *cli_command;
 extern const char *cli_name; /* "fluxfs mkfs", or "mkfs.fluxfs" when called by that name */
 extern bool cli_by_alias;
 
-/* Print "NAME: text" to stderr; returns STATUS_FAILED. */
+/* Print "NAME: text" to stderr; returns the program's status for failure. */
 int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, with a hint at --help; returns the command's status for wrong usage. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -47,12 +60,10 @@ int cli_bad_option(int c, char **argv);
 /* "-h", "--help" of a command. */
 int cli_help(void);
 /*
- * Say why `what`, a store, could not be used, from a code of the engine or of fs/; returns
- * STATUS_FAILED. For a store in use it names the process and where it is mounted.
+ * Why the engine failed with `err`, in its own words, without the path of the store when they begin
+ * with it. Valid until the next call of the engine.
  */
-int cli_store_error(const char *store, int err);
-/* The same for a path inside of a store. */
-int cli_path_error(const char *store, const char *path, int err);
+const char *cli_reason(const char *store, int err);
 
 /* "64K", "1M", "2GiB", "4096": bytes. False when it is none. */
 bool cli_parse_size(const char *text, uint64_t *ret);
@@ -66,7 +77,7 @@ void cli_put_name(FILE *out, const char *name);
  * and object[key_hex] holds the name byte by byte. 0 or -1.
  */
 int cli_json_name(json_t *object, const char *key, const char *name);
-/* Print and release; STATUS_OK, or STATUS_FAILED when object is NULL (out of memory). */
+/* Print and release; STATUS_OK, or that for failure when object is NULL (out of memory). */
 int cli_json_print(json_t *object);
 
 #endif

@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "tools/cli.h"
+#include "tools/commands.h"
 #include "tools/store_open.h"
 
 enum {

@@ -12,7 +12,8 @@
 #include "fs/inode.h"
 #include "fs/key.h"
 #include "lsm/base/err.h"
-#include "tools/cli.h"
+#include "tools/commands.h"
+#include "tools/dump_file.h"
 #include "tools/store_text.h"
 
 enum {
@@ -199,22 +200,13 @@ static int dump_store(const char *store, bool full)
     return status;
 }
 
-static int put_line(void *arg, const char *line)
+static int dump_one(const char *store, const char *file, bool full)
 {
-    (void)arg;
-    cli_put_name(stdout, line);
-    putchar('\n');
-    return ferror(stdout);
-}
-
-static int dump_file(const char *store, const char *file, bool full)
-{
-    int err = lsm_dump_file(store, file, full, put_line, NULL);
+    int err = dump_file(store, file, full);
 
     if (err == -ENOENT)
         return cli_error("%s: there is no file %s in the store", store, file);
-    /* A positive answer is put_line's, which main will tell. */
-    return err < 0 ? cli_store_error(store, err) : STATUS_OK;
+    return err ? cli_store_error(store, err) : STATUS_OK;
 }
 
 static int run(int argc, char **argv)
@@ -236,7 +228,7 @@ static int run(int argc, char **argv)
     if (argc - optind == 1)
         return dump_store(argv[optind], full);
     for (int i = optind + 1; i < argc; i++)
-        status |= dump_file(argv[optind], argv[i], full);
+        status |= dump_one(argv[optind], argv[i], full);
     return status;
 }
 

@@ -9,7 +9,7 @@
 
 #include "fs/fsck.h"
 #include "lsm/base/err.h"
-#include "tools/cli.h"
+#include "tools/commands.h"
 #include "tools/progress.h"
 
 /* Of fsck(8). */

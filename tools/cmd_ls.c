@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "tools/cli.h"
+#include "tools/commands.h"
 #include "tools/store_open.h"
 #include "tools/store_text.h"
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "fs/fs.h"
-#include "tools/cli.h"
+#include "tools/commands.h"
 #include "tools/store_text.h"
 
 static const char help[] =

@@ -6,7 +6,7 @@
 
 #include "fs/fuse/mount.h"
 #include "lsm/base/slice.h"
-#include "tools/cli.h"
+#include "tools/commands.h"
 
 static const char help[] =
     "Usage: fluxfs mount STORE DIR [OPTION...]\n"

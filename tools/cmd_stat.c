@@ -13,7 +13,8 @@
 
 #include "fs/fs.h"
 #include "lsm/base/err.h"
-#include "tools/cli.h"
+#include "tools/commands.h"
+#include "tools/facts.h"
 #include "tools/mountinfo.h"
 #include "tools/store_lock.h"
 #include "tools/store_text.h"
@@ -25,29 +26,6 @@ static const char help[] =
     "\n"
     "      --json   print as JSON\n"
     "  -h, --help   this text\n";
-
-/* The lines of the report, kept as JSON and printed as such or as text. */
-struct facts {
-    json_t *root;
-    bool failed; /* out of memory */
-};
-
-static void add(struct facts *f, const char *key, json_t *value)
-{
-    if (json_object_set_new(f->root, key, value))
-        f->failed = true;
-}
-
-static void add_int(struct facts *f, const char *key, uint64_t v)
-{
-    add(f, key, json_integer((json_int_t)v));
-}
-
-static void add_name(struct facts *f, const char *key, const char *name)
-{
-    if (cli_json_name(f->root, key, name))
-        f->failed = true;
-}
 
 /* --- What can be seen from outside --- */
 
@@ -70,16 +48,16 @@ static int add_files(struct facts *f, const char *store)
         disk_len += (uint64_t)st.st_blocks * 512;
     }
     closedir(dir);
-    add_int(f, "store_files", count);
-    add_int(f, "store_bytes", len);
-    add_int(f, "store_disk_bytes", disk_len);
+    facts_add_int(f, "store_files", count);
+    facts_add_int(f, "store_bytes", len);
+    facts_add_int(f, "store_disk_bytes", disk_len);
     return STATUS_OK;
 }
 
 static void add_statvfs(struct facts *f, const struct statvfs *st)
 {
-    add_int(f, "total_bytes", (uint64_t)st->f_blocks * st->f_frsize);
-    add_int(f, "free_bytes", (uint64_t)st->f_bavail * st->f_frsize);
+    facts_add_int(f, "total_bytes", (uint64_t)st->f_blocks * st->f_frsize);
+    facts_add_int(f, "free_bytes", (uint64_t)st->f_bavail * st->f_frsize);
 }
 
 static int put_superblock_line(void *arg, const char *line)
@@ -97,7 +75,7 @@ static void add_superblock(struct facts *f, const char *store)
         json_decref(lines);
         return;
     }
-    add(f, "superblock", lines);
+    facts_add(f, "superblock", lines);
 }
 
 /* The mount may be NULL. */
@@ -106,15 +84,15 @@ static int outside_facts(struct facts *f, const char *store, const struct mount_
     struct statvfs st;
     long pid = store_lock_pid(store);
 
-    add_name(f, "store", store);
+    facts_add_name(f, "store", store);
     if (pid > 0)
-        add_int(f, "used_by_process", (uint64_t)pid);
+        facts_add_int(f, "used_by_process", (uint64_t)pid);
     if (mount) {
-        add_name(f, "mounted_on", mount->dir);
+        facts_add_name(f, "mounted_on", mount->dir);
         if (!statvfs(mount->dir, &st))
             add_statvfs(f, &st);
         else
-            add(f, "mount_error", json_string(strerror(errno)));
+            facts_add(f, "mount_error", json_string(strerror(errno)));
     }
     add_superblock(f, store);
     return add_files(f, store);
@@ -129,27 +107,10 @@ static void add_super(struct facts *f, const struct fs_super *super)
 
     uuid_text(super->uuid, uuid);
     time_text(&created, 0, when);
-    add(f, "uuid", json_string(uuid));
-    add_name(f, "label", super->label);
-    add(f, "created", json_string(when));
-    add_int(f, "block_size", super->block_len);
-}
-
-static void add_levels(struct facts *f, const struct lsm_stats *stats)
-{
-    json_t *levels = json_array();
-
-    for (int i = 0; i < 7 && levels; i++) {
-        json_t *level =
-            json_pack("{s:i, s:I, s:I}", "level", i, "tables", (json_int_t)stats->table_count[i],
-                      "bytes", (json_int_t)stats->table_len[i]);
-
-        if (stats->table_count[i] == 0)
-            json_decref(level);
-        else if (!level || json_array_append_new(levels, level))
-            f->failed = true;
-    }
-    add(f, "levels", levels);
+    facts_add(f, "uuid", json_string(uuid));
+    facts_add_name(f, "label", super->label);
+    facts_add(f, "created", json_string(when));
+    facts_add_int(f, "block_size", super->block_len);
 }
 
 static int inside_facts(struct facts *f, struct fs *fs, const char *store)
@@ -158,95 +119,19 @@ static int inside_facts(struct facts *f, struct fs *fs, const char *store)
     struct statvfs st;
     int err;
 
-    add_name(f, "store", store);
+    facts_add_name(f, "store", store);
     add_super(f, fs_super(fs));
     err = lsm_stats(fs_db(fs), &stats);
     if (err)
         return cli_store_error(store, err);
-    add_int(f, "format_version", stats.format_version);
+    facts_add_int(f, "format_version", stats.format_version);
     err = fs_statvfs(fs, &st);
     if (!err)
         add_statvfs(f, &st);
-    add_levels(f, &stats);
-    add_int(f, "log_bytes", stats.wal_len);
-    add_int(f, "sequence_number", stats.seqno);
+    facts_add_levels(f, &stats);
+    facts_add_int(f, "log_bytes", stats.wal_len);
+    facts_add_int(f, "sequence_number", stats.seqno);
     return add_files(f, store);
-}
-
-/* --- Printing --- */
-
-static bool is_bytes(const char *key)
-{
-    size_t len = strlen(key);
-
-    return !strcmp(key, "block_size") || (len > 6 && !strcmp(key + len - 6, "_bytes"));
-}
-
-static void print_list(const json_t *list)
-{
-    size_t i;
-    json_t *v;
-    char len[32];
-
-    putchar('\n');
-    json_array_foreach(list, i, v)
-    {
-        if (json_is_string(v))
-            printf("  %s\n", json_string_value(v));
-        else
-            printf("  level %lld: %lld tables, %s\n",
-                   (long long)json_integer_value(json_object_get(v, "level")),
-                   (long long)json_integer_value(json_object_get(v, "tables")),
-                   cli_size_text((uint64_t)json_integer_value(json_object_get(v, "bytes")), len));
-    }
-}
-
-/* "store_disk_bytes" is shown as "store disk size". */
-static void print_key(const char *key)
-{
-    size_t len = strlen(key);
-    char text[64];
-
-    snprintf(text, sizeof(text), "%s", key);
-    if (len > 6 && len < sizeof(text) && !strcmp(key + len - 6, "_bytes"))
-        memcpy(text + len - 6, " size", 6);
-    for (char *p = text; *p; p++)
-        *p = *p == '_' ? ' ' : *p;
-    printf("%s:%*s", text, (int)(18 - strlen(text)), "");
-}
-
-static void print_text(json_t *root)
-{
-    const char *key;
-    json_t *v;
-    char len[32];
-
-    json_object_foreach(root, key, v)
-    {
-        if (json_is_string(v) && !*json_string_value(v))
-            continue;
-        print_key(key);
-        if (json_is_array(v)) {
-            print_list(v);
-        } else if (json_is_string(v)) {
-            cli_put_name(stdout, json_string_value(v));
-            putchar('\n');
-        } else if (is_bytes(key)) {
-            printf("%s\n", cli_size_text((uint64_t)json_integer_value(v), len));
-        } else {
-            printf("%lld\n", (long long)json_integer_value(v));
-        }
-    }
-}
-
-static int print(struct facts *f, bool json)
-{
-    if (f->failed)
-        return cli_error("out of memory");
-    if (json)
-        return cli_json_print(json_incref(f->root));
-    print_text(f->root);
-    return STATUS_OK;
 }
 
 /* --- Finding out which --- */
@@ -288,7 +173,7 @@ static int run(int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"json", no_argument, NULL, 'J'}, {"help", no_argument, NULL, 'h'}, {0}};
-    struct facts f = {0};
+    struct facts f;
     bool json = false;
     int c, status;
 
@@ -301,13 +186,11 @@ static int run(int argc, char **argv)
     }
     if (argc - optind != 1)
         return cli_usage_error("name one store or one mounted directory");
-    f.root = json_object();
-    if (!f.root)
-        return cli_error("out of memory");
+    facts_init(&f);
     status = find_facts(&f, argv[optind]);
     if (!status)
-        status = print(&f, json);
-    json_decref(f.root);
+        status = facts_print(&f, json);
+    facts_done(&f);
     return status;
 }
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tools/cli.h"
+#include "tools/commands.h"
 #include "tools/mountinfo.h"
 #include "tools/store_lock.h"
 

@@ -26,19 +26,28 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Whether to draw now. */
+static bool is_due(struct progress *p)
+{
+    int64_t now;
+
+    if (!p->on)
+        return false;
+    now = now_ms();
+    if (p->shown && now - p->shown_ms < REDRAW_MS)
+        return false;
+    p->shown = true;
+    p->shown_ms = now;
+    return true;
+}
+
 void progress_show(struct progress *p, const char *what, uint64_t done, uint64_t total)
 {
     char bar[BAR_LEN + 1];
     uint64_t share;
-    int64_t now;
 
-    if (!p->on)
+    if (!is_due(p))
         return;
-    now = now_ms();
-    if (p->shown && now - p->shown_ms < REDRAW_MS)
-        return;
-    p->shown = true;
-    p->shown_ms = now;
     /* In floating point, as done * 1000 could overflow. */
     share = total ? (uint64_t)((double)(done < total ? done : total) * 1000 / (double)total) : 0;
     memset(bar, ' ', BAR_LEN);
@@ -46,6 +55,14 @@ void progress_show(struct progress *p, const char *what, uint64_t done, uint64_t
     bar[BAR_LEN] = 0;
     fprintf(stderr, "\r%-8s [%s] %3u.%u%% ", what, bar, (unsigned)(share / 10),
             (unsigned)(share % 10));
+    fflush(stderr);
+}
+
+void progress_count(struct progress *p, const char *what, uint64_t done, const char *of)
+{
+    if (!is_due(p))
+        return;
+    fprintf(stderr, "\r%-8s %llu %s ", what, (unsigned long long)done, of);
     fflush(stderr);
 }
 

@@ -4,7 +4,7 @@
  */
 #include "tools/store_open.h"
 
-#include "tools/cli.h"
+#include "tools/commands.h"
 
 int store_open(const char *store, struct fs **ret)
 {

@@ -1,6 +1,6 @@
 /*
  * What the commands print of a file system, as text. Every function takes whatever a damaged store
- * may hold: an impossible type is "?", a time without a date is its number of seconds.
+ * may hold: an impossible type is "?".
  */
 #include "tools/store_text.h"
 
@@ -63,21 +63,4 @@ void mode_text(uint32_t mode, char buf[MODE_TEXT_LEN])
     if (mode & S_ISVTX)
         buf[9] = mode & S_IXOTH ? 't' : 'T';
     buf[10] = 0;
-}
-
-void time_text(const struct timespec *t, int precise, char buf[TIME_TEXT_LEN])
-{
-    struct tm tm;
-    size_t len;
-
-    if (!localtime_r(&t->tv_sec, &tm)) {
-        snprintf(buf, TIME_TEXT_LEN, "@%lld", (long long)t->tv_sec);
-        return;
-    }
-    len = strftime(buf, TIME_TEXT_LEN, "%Y-%m-%d %H:%M:%S", &tm);
-    if (precise && len) {
-        len += (size_t)snprintf(buf + len, TIME_TEXT_LEN - len, ".%09ld ", t->tv_nsec);
-        len += strftime(buf + len, TIME_TEXT_LEN - len, "%z", &tm);
-    }
-    buf[len] = 0;
 }

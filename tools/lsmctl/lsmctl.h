@@ -1,0 +1,51 @@
+/*
+ * lsmctl: its commands, its exit statuses, and a store opened for one of them.
+ */
+#ifndef TOOLS_LSMCTL_LSMCTL_H
+#define TOOLS_LSMCTL_LSMCTL_H
+
+#include "lsm/lsm.h"
+#include "tools/cli.h"
+#include "tools/lsmctl/ctl_args.h"
+
+/* Beside STATUS_OK and STATUS_USAGE. */
+enum {
+    LSMCTL_NOT_FOUND = 1, /* no such key, snapshot, or time */
+    LSMCTL_FAILED = 3,    /* it could not be done */
+    LSMCTL_DAMAGED = 4,   /* because bytes on disk are damaged, or they were found to be */
+};
+
+/* The initializer of a command. */
+#define LSMCTL_COMMAND(name_, summary_, help_, run_)                                               \
+    {                                                                                              \
+        .name = name_, .summary = summary_, .help = help_, .run = run_,                            \
+        .status_usage = STATUS_USAGE, .status_output = LSMCTL_FAILED,                              \
+    }
+/* Lines of help for what every command that opens a store takes. */
+#define LSMCTL_HELP_STORE                                                                          \
+    "      --cache-bytes SIZE   memory for cached blocks and unwritten data; 160M unless given\n"  \
+    "      --wait SECONDS       wait for another process that has the store open\n"                \
+    "  -h, --help               this text\n"
+
+extern const struct command lsmctl_get, lsmctl_put, lsmctl_delete, lsmctl_delete_range, lsmctl_scan,
+    lsmctl_load, lsmctl_stats, lsmctl_verify, lsmctl_dump, lsmctl_compact, lsmctl_flush,
+    lsmctl_bench;
+
+/* Say why the store could not be used; returns LSMCTL_DAMAGED or LSMCTL_FAILED. */
+int lsmctl_error(const char *store, int err);
+
+/*
+ * Open args->store or complain; a status. For looking it is opened read-only, which changes nothing
+ * on disk.
+ */
+int lsmctl_open_to_read(const struct args *args, struct lsm_db **ret);
+int lsmctl_open_to_write(const struct args *args, struct lsm_db **ret);
+/* Close; the status is that of closing when `status` is STATUS_OK, else `status`. */
+int lsmctl_close(const struct args *args, struct lsm_db *db, int status);
+
+/* Read a key or value as the user wrote it; a status. *ret is replaced. */
+int lsmctl_parse(const struct args *args, const char *what, const char *text, struct buf *ret);
+/* The same for a key, which has to have a legal length. */
+int lsmctl_parse_key(const struct args *args, const char *text, struct buf *ret);
+
+#endif
