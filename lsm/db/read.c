@@ -5,6 +5,12 @@
  */
 #include "lsm/db/db.h"
 
+#include "lsm/table/block_gather.h"
+
+enum {
+    GATHER_KEYS = 64 /* keys whose missing blocks are read together */
+};
+
 /* What lsm_value.held[0] says of held[1]. */
 static char held_memtable, held_pin_block, held_memory;
 
@@ -92,6 +98,29 @@ static uint64_t read_seqno(const struct lsm_db *db, const struct lsm_snapshot *s
                     : atomic_load_explicit(&db->visible_seqno, memory_order_acquire);
 }
 
+/* Look up keys whose missing blocks are read together; see block_gather.h. */
+static void get_together(struct superversion *sv, uint64_t seqno, struct lookup *l,
+                         const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
+                         int *ret_errs)
+{
+    struct block_gather gather = {0};
+    bool again = false;
+
+    l->gather = count > 1 ? &gather : NULL;
+    for (;;) {
+        for (size_t i = 0; i < count; i++) {
+            if (!again || ret_errs[i] == BLOCK_LATER)
+                ret_errs[i] =
+                    get_one(sv, seqno, l, slice_of(keys[i].data, keys[i].len), &ret_values[i]);
+        }
+        if (!block_gather_waits(&gather))
+            break;
+        block_gather_read(&gather);
+        again = true;
+    }
+    block_gather_done(&gather);
+}
+
 int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
                   const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
                   int *ret_errs)
@@ -102,9 +131,14 @@ int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
     int first_err = 0;
 
     err_clear();
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         ret_values[i] = (struct lsm_value){0};
-        ret_errs[i] = get_one(sv, seqno, &l, slice_of(keys[i].data, keys[i].len), &ret_values[i]);
+    for (size_t i = 0; i < count; i += GATHER_KEYS) {
+        size_t n = count - i < GATHER_KEYS ? count - i : GATHER_KEYS;
+
+        get_together(sv, seqno, &l, keys + i, n, ret_values + i, ret_errs + i);
+    }
+    for (size_t i = 0; i < count; i++) {
         if (ret_errs[i] && ret_errs[i] != -ENOENT && !first_err)
             first_err = ret_errs[i];
     }

@@ -186,6 +186,18 @@ static int read_small(const struct block_source *s, struct block_handle h, struc
     return err ? err : block_decode(s, h, raw, ret);
 }
 
+int block_open(const struct block_source *s, struct block_handle h, struct cache_block *raw,
+               struct cache_block **ret)
+{
+    int err = check_trailer(s, h, raw->data);
+
+    if (err || raw->data[h.len + BLOCK_TRAILER_TYPE] != BLOCK_TYPE_PLAIN)
+        return err ? err : open_payload(s, h, raw->data, ret);
+    cache_block_ref(raw);
+    *ret = raw;
+    return 0;
+}
+
 /* Read in place; a compressed block is then replaced by what it holds. */
 static int read_large(const struct block_source *s, struct block_handle h, struct cache_block **ret)
 {
@@ -196,13 +208,7 @@ static int read_large(const struct block_source *s, struct block_handle h, struc
         return err;
     err = read_raw(s, h, raw->data);
     if (!err)
-        err = check_trailer(s, h, raw->data);
-    if (!err && raw->data[h.len + BLOCK_TRAILER_TYPE] == BLOCK_TYPE_PLAIN) {
-        *ret = raw;
-        return 0;
-    }
-    if (!err)
-        err = open_payload(s, h, raw->data, ret);
+        err = block_open(s, h, raw, ret);
     cache_block_unref(raw);
     return err;
 }

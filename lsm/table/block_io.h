@@ -38,6 +38,12 @@ int block_read(const struct block_source *s, struct block_handle h, enum block_u
 /* The same from payload and trailer in memory. */
 int block_decode(const struct block_source *s, struct block_handle h, const uint8_t *raw,
                  struct cache_block **ret);
+/*
+ * The same from payload and trailer that were read into a block of exactly that length. The
+ * caller keeps its reference to raw; *ret is raw itself where that does.
+ */
+int block_open(const struct block_source *s, struct block_handle h, struct cache_block *raw,
+               struct cache_block **ret);
 /* ERR_SST_HANDLE unless the block can lie there. */
 int block_check_handle(const struct block_source *s, struct block_handle h);
 

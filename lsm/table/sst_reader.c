@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "lsm/base/err.h"
+#include "lsm/table/block_gather.h"
 #include "lsm/table/bloom.h"
 #include "lsm/table/sst_impl.h"
 
@@ -268,6 +269,14 @@ struct search {
     uint64_t hash;
 };
 
+static int read_block(const struct search *s, struct block_handle h, enum cache_priority priority,
+                      struct cache_block **ret)
+{
+    if (s->l->gather)
+        return block_gather_get(s->l->gather, &s->t->src, h, priority, ret);
+    return block_read(&s->t->src, h, BLOCK_FILL, priority, ret);
+}
+
 /* Whether the versions can go on behind a block with this index key. */
 static bool goes_on(const struct search *s, struct slice index_key)
 {
@@ -292,7 +301,7 @@ static int search_data(struct search *s, struct block_handle h)
 {
     struct cache_block *block;
     struct block_iter it;
-    int err = block_read(&s->t->src, h, BLOCK_FILL, CACHE_NORMAL, &block);
+    int err = read_block(s, h, CACHE_NORMAL, &block);
 
     if (err)
         return err;
@@ -338,7 +347,7 @@ static int search_index(struct search *s, struct block_handle h)
 {
     struct cache_block *block;
     struct block_iter it;
-    int err = block_read(&s->t->src, h, BLOCK_FILL, CACHE_HIGH, &block);
+    int err = read_block(s, h, CACHE_HIGH, &block);
 
     if (err)
         return err;
@@ -358,7 +367,7 @@ static int ask_filter(struct search *s, struct block_handle h, bool *ret_may)
     *ret_may = true;
     if (h.len == 0)
         return 0;
-    err = block_read(&s->t->src, h, BLOCK_FILL, CACHE_HIGH, &block);
+    err = read_block(s, h, CACHE_HIGH, &block);
     if (err)
         return err;
     *ret_may = bloom_may_contain(block_contents(block), s->hash);
