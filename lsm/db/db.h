@@ -89,6 +89,7 @@ struct lsm_db {
     /* Touched only by the writer that leads the queue. */
     uint64_t last_seqno;   /* given to an operation */
     uint64_t delete_count; /* deletions in the memtable */
+    uint64_t time_due_ns;  /* when the next point of time is to be remembered */
     uint64_t space_total, space_free, space_checked_ns, space_written; /* see room.c */
 
     struct mutex sync_mu; /* order 1 */
@@ -103,6 +104,9 @@ struct lsm_db {
     struct superblock superblock;       /* feature bits: [manifest_mu]; else constant */
     /* Changes while both manifest_mu and mu are held, so either is enough to read it. */
     struct named_snapshots named;
+
+    struct mutex times_mu;    /* order 4 */
+    struct time_points times; /* [times_mu] of seqnos up to last_seqno */
 
     struct mutex mu;                           /* order 3; never held during I/O */
     struct superversion *sv;                   /* [mu] */
@@ -190,6 +194,13 @@ int batch_insert(struct memtable *mt, struct slice batch, uint64_t first_seqno);
  * there. After any other failure the edit may or may not be on disk, so its files must stay.
  */
 int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed);
+
+/* seqno_time.c: an operation with that number is being committed. Only the leader, and recovery. */
+void db_note_time(struct lsm_db *db, uint64_t first_seqno, uint64_t time_ns);
+/* What a flush of the numbers after `after` up to `last` puts into the manifest; *ret is owned. */
+int db_flushed_times(struct lsm_db *db, uint64_t after, uint64_t last, struct time_points *ret);
+/* Everything that is known up to `last`; *ret is owned. */
+int db_all_times(struct lsm_db *db, uint64_t last, struct time_points *ret);
 
 /* features.c: set these bits of the superblock, durably, unless they are set. */
 int db_need_features(struct lsm_db *db, uint64_t ro_compat, uint64_t incompat);

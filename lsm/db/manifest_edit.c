@@ -42,7 +42,11 @@ static int new_manifest(struct lsm_db *db, struct version *version,
 
     state.manifest_number = number;
     state.next_file = atomic_load(&db->next_file);
+    err = db_all_times(db, db->flushed_seqno, &state.times);
+    if (err)
+        return err;
     err = manifest_create(db->env, number, &state, &m);
+    time_points_done(&state.times);
     /* -ENOSPC would say that the edit is surely not done, and its tables would be removed. */
     if (err == -ENOSPC && may_be_current(db, number))
         err = err_raise(EIO, "%s: a new manifest may be the current one, or not: the disk is full",
@@ -137,6 +141,21 @@ static void mark_obsolete(const struct version *base, const struct version_edit 
     }
 }
 
+/* Everything in memory that can be refused, before anything is written. */
+static int prepare(struct lsm_db *db, struct version_edit *edit, const struct version *base,
+                   struct named_snapshots *ret_named, struct version **ret_next)
+    REQUIRES(db->manifest_mu)
+{
+    int err = named_snapshots_copy(&db->named, ret_named);
+
+    if (!err)
+        err = edit_apply_snapshots(edit, ret_named);
+    time_points_done(&edit->times);
+    if (!err && edit->has_flushed_seqno)
+        err = db_flushed_times(db, db->flushed_seqno, edit->flushed_seqno, &edit->times);
+    return err ? err : version_apply(&db->store, base, edit, ret_next);
+}
+
 int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed)
 {
     struct named_snapshots named = {0};
@@ -149,11 +168,7 @@ int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct me
     sv = sv_get(db);
     log_number = db->log_number;
     flushed_seqno = db->flushed_seqno;
-    err = named_snapshots_copy(&db->named, &named);
-    if (!err)
-        err = edit_apply_snapshots(edit, &named);
-    if (!err)
-        err = version_apply(&db->store, sv->version, edit, &next);
+    err = prepare(db, edit, sv->version, &named, &next);
     if (!err) {
         if (edit->has_log_number)
             db->log_number = edit->log_number;

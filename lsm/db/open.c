@@ -83,6 +83,7 @@ static void init(struct lsm_db *db, const struct lsm_options *o)
     mutex_init(&db->sync_mu);
     mutex_init(&db->manifest_mu);
     mutex_init(&db->mu);
+    mutex_init(&db->times_mu);
     cond_init(&db->sync_cond);
     cond_init(&db->work_cond);
     cond_init(&db->done_cond);
@@ -108,12 +109,14 @@ static void destroy(struct lsm_db *db)
     wals_close(db);
     sv_put(db->sv);
     named_snapshots_done(&db->named);
+    time_points_done(&db->times);
     manifest_close(db->manifest);
     block_cache_free(db->cache);
     env_close(db->env);
     cond_done(&db->done_cond);
     cond_done(&db->work_cond);
     cond_done(&db->sync_cond);
+    mutex_done(&db->times_mu);
     mutex_done(&db->mu);
     mutex_done(&db->manifest_mu);
     mutex_done(&db->sync_mu);

@@ -60,6 +60,7 @@ static int replay_record(struct replay *r, uint64_t log, const struct wal_record
         err = batch_insert(r->mem, record->payload, record->first_seqno);
     if (err)
         return err;
+    db_note_time(r->db, record->first_seqno, record->time_ns);
     r->seqno = record->first_seqno + count - 1;
     if (memtable_len(r->mem) >= r->db->options.memtable_len)
         return retire(r);
@@ -266,6 +267,8 @@ int db_recover(struct lsm_db *db)
     /* From here on: recovery's own flushes must keep what named snapshots show. */
     db->named = state.snapshots;
     state.snapshots = (struct named_snapshots){0};
+    db->times = state.times;
+    state.times = (struct time_points){0};
     atomic_store(&db->next_file, state.next_file ? state.next_file : 1);
     if (state.torn_len)
         db_log(db, LSM_LOG_WARN, "%s: the manifest's last record is torn and was cut off",

@@ -103,6 +103,7 @@ static int append(struct lsm_db *db, struct group *g)
     if (err)
         return err == -ENOSPC ? err : db_fail(db, err, "writing the log failed");
     db->last_seqno = seqno;
+    db_note_time(db, records[0].first_seqno, time_ns);
     for (unsigned i = 0; i < g->count; i++)
         db->delete_count += g->members[i]->batch->delete_count;
     atomic_fetch_add_explicit(&db->counters.wal_write_len, g->len, memory_order_relaxed);

@@ -116,7 +116,10 @@ static int state_edit(const struct manifest_state *state, struct version_edit *r
         for (size_t i = 0; i < level->count && !err; i++)
             err = edit_add_table(ret, n, level->tables[i]);
     }
-    return err ? err : named_snapshots_copy(&state->snapshots, &ret->snapshots_added);
+    if (!err)
+        err = named_snapshots_copy(&state->snapshots, &ret->snapshots_added);
+    return err ? err
+               : time_points_choose(&state->times, 0, UINT64_MAX, TIME_POINTS_MAX, &ret->times);
 }
 
 /* Header, first record, sync, and the name. */
@@ -213,6 +216,7 @@ void manifest_state_done(struct manifest_state *s)
 {
     version_unref(s->version);
     named_snapshots_done(&s->snapshots);
+    time_points_done(&s->times);
     *s = (struct manifest_state){0};
 }
 
@@ -249,6 +253,8 @@ static int state_apply(struct manifest_state *s, struct table_store *store,
         if (e->added[i].number >= s->next_file && e->added[i].number < UINT64_MAX)
             s->next_file = e->added[i].number + 1;
     }
+    for (size_t i = 0; i < e->times.count; i++)
+        time_points_add(&s->times, e->times.points[i]);
     return apply_snapshots(s, e);
 }
 

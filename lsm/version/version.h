@@ -13,6 +13,7 @@
 #include "lsm/env/env.h"
 #include "lsm/table/sst.h"
 #include "lsm/version/named_snapshots.h"
+#include "lsm/version/time_points.h"
 
 enum {
     LEVEL_COUNT = 7
@@ -115,6 +116,7 @@ struct version_edit {
     uint64_t flushed_seqno; /* everything up to it is in tables */
     uint64_t next_file;     /* no file with this number or a higher one exists */
     struct named_snapshots snapshots_added, snapshots_removed; /* of the latter the names count */
+    struct time_points times;                                  /* at or below flushed_seqno */
 };
 
 int edit_add_table(struct version_edit *e, unsigned level, struct table_meta *meta); /* refs meta */
@@ -149,6 +151,7 @@ struct manifest_state {
     uint64_t manifest_number;
     uint64_t torn_len; /* bytes of a torn last record that were cut off; 0 when there was none */
     struct named_snapshots snapshots;
+    struct time_points times; /* at or below flushed_seqno */
 };
 void manifest_state_done(struct manifest_state *s); /* drop what it holds; all zeros is allowed */
 

@@ -23,6 +23,7 @@ enum edit_tag {
     TAG_OPTIONAL_FIRST = 64,
     TAG_SNAPSHOT_ADD = 64, /* an older program may read on: a feature bit keeps it from writing */
     TAG_SNAPSHOT_REMOVE = 65,
+    TAG_TIMES = 66,
 };
 
 enum {
@@ -85,6 +86,7 @@ void edit_done(struct version_edit *e, struct table_store *store)
     free(e->removed);
     named_snapshots_done(&e->snapshots_added);
     named_snapshots_done(&e->snapshots_removed);
+    time_points_done(&e->times);
     *e = (struct version_edit){0};
 }
 
@@ -162,6 +164,17 @@ static int put_snapshots(struct buf *ret, struct buf *scratch, const struct vers
     return err;
 }
 
+static int put_times(struct buf *ret, struct buf *scratch, const struct time_points *times)
+{
+    int err;
+
+    if (times->count == 0)
+        return 0;
+    scratch->len = 0;
+    err = time_points_encode(times, scratch);
+    return err ? err : put_field(ret, TAG_TIMES, buf_slice(scratch));
+}
+
 int edit_encode(const struct version_edit *e, struct buf *ret)
 {
     struct buf scratch = {0};
@@ -183,6 +196,8 @@ int edit_encode(const struct version_edit *e, struct buf *ret)
         err = put_added(ret, &scratch, e->added[i].level, e->added[i].meta);
     if (!err)
         err = put_snapshots(ret, &scratch, e);
+    if (!err)
+        err = put_times(ret, &scratch, &e->times);
     if (err)
         ret->len = old_len;
     buf_free(&scratch);
@@ -295,6 +310,8 @@ static int decode_field(uint64_t tag, struct slice in, struct version_edit *e,
         return decode_snapshot(in, e);
     case TAG_SNAPSHOT_REMOVE:
         return decode_snapshot_removed(in, e);
+    case TAG_TIMES:
+        return time_points_decode(in, &e->times) ? 0 : bad("points of time cannot be decoded");
     default:
         return tag >= TAG_OPTIONAL_FIRST ? 0 : bad("a field of an unknown kind");
     }
@@ -371,6 +388,21 @@ static int snapshots_to_text(const struct version_edit *e, struct buf *ret)
     return err;
 }
 
+static int times_to_text(const struct time_points *times, struct buf *ret)
+{
+    const struct time_point *first = times->points, *last;
+
+    if (times->count == 0)
+        return 0;
+    last = first + times->count - 1;
+    return buf_printf(ret,
+                      "times %zu points seqno %" PRIu64 " time %" PRIu64 ".%09" PRIu64
+                      " .. seqno %" PRIu64 " time %" PRIu64 ".%09" PRIu64 "\n",
+                      times->count, first->seqno, first->time_ns / 1000000000,
+                      first->time_ns % 1000000000, last->seqno, last->time_ns / 1000000000,
+                      last->time_ns % 1000000000);
+}
+
 int edit_to_text(const struct version_edit *e, struct buf *ret)
 {
     int err = 0;
@@ -386,5 +418,7 @@ int edit_to_text(const struct version_edit *e, struct buf *ret)
                          e->removed[i].number);
     for (size_t i = 0; i < e->added_count && !err; i++)
         err = added_to_text(&e->added[i], ret);
-    return err ? err : snapshots_to_text(e, ret);
+    if (!err)
+        err = snapshots_to_text(e, ret);
+    return err ? err : times_to_text(&e->times, ret);
 }

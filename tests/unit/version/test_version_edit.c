@@ -59,6 +59,8 @@ static struct version_edit full_edit(void)
     name_snapshot(&e.snapshots_added, "daily", 77, 1700000000123456789);
     name_snapshot(&e.snapshots_added, "\nodd", 78, UINT64_MAX);
     name_snapshot(&e.snapshots_removed, "old", 0, 0);
+    time_points_add(&e.times, (struct time_point){5, 1700000000000000001});
+    time_points_add(&e.times, (struct time_point){9, 1700000001000000001});
     return e;
 }
 
@@ -89,6 +91,7 @@ static void what_was_encoded_is_decoded(void **state)
     assert_true(d.added[0].meta->largest_exclusive && !d.added[1].meta->largest_exclusive);
     assert_true(slice_eq(d.added[0].meta->largest, slice_of("be\0ta", 5)));
     assert_memory_equal(&d.added[0].meta->stats, &stats, sizeof(stats));
+    assert_true(d.times.count == 2 && d.times.points[1].seqno == 9);
     assert_true(d.snapshots_added.count == 2 && d.snapshots_removed.count == 1);
     assert_true(named_snapshots_find(&d.snapshots_added, slice_str("daily"))->time_ns ==
                 1700000000123456789);
@@ -162,7 +165,7 @@ static void a_truncated_edit_is_refused_or_a_prefix_of_fields(void **state)
         }
         free(exact);
     }
-    assert_int_equal(whole, 10); /* before each of the fields */
+    assert_int_equal(whole, 11); /* before each of the fields */
     buf_free(&b);
     edit_done(&e, &store);
 }
@@ -274,6 +277,7 @@ static void the_text_says_it_all(void **state)
     assert_non_null(strstr((char *)b.data, "add level 3 table 42 run 9 len 123456"));
     assert_non_null(strstr((char *)b.data, "[alpha .. be\\x00ta)\n"));
     assert_non_null(strstr((char *)b.data, "remove snapshot old\n"));
+    assert_non_null(strstr((char *)b.data, "times 2 points seqno 5 time 1700000000.000000001 .. "));
     assert_non_null(
         strstr((char *)b.data, "add snapshot seqno 77 time 1700000000.123456789 name daily\n"));
     buf_free(&b);
