@@ -104,6 +104,9 @@ static struct skip_node *walk(struct skip_node *from, unsigned level, struct sli
     for (;;) {
         struct skip_node *n = load_next(from, level);
 
+        /* Most steps go down from here: fetch what lies there while n is compared. */
+        if (level)
+            __builtin_prefetch(load_next(from, level - 1));
         if (!n || n == bound || compare(n, user, trailer) >= 0) {
             *ret_next = n;
             return from;
