@@ -7,6 +7,8 @@
  * the shard's budget and hands its least recently used back to probation. Eviction takes the least
  * recently used of probation, so blocks that are read once only push out each other.
  *
+ * What memtables and open tables hold is reserved: taken from every shard's share alike.
+ *
  * Each shard has a share of the budget and a mutex, a leaf. Blocks are freed after it is released.
  * A cache that is too small for many shards has fewer, so that a shard always has room for several
  * of the largest usual blocks.
@@ -53,7 +55,7 @@ struct cached {
 
 struct shard {
     _Alignas(CACHE_LINE_LEN) struct mutex mu; /* a leaf */
-    size_t capacity_len;                      /* constant */
+    atomic_size_t capacity_len;               /* what is left of the shard's share */
 
     /* All guarded by mu. */
     struct cached *table;                  /* by key */
@@ -65,6 +67,7 @@ struct shard {
 struct block_cache {
     unsigned shard_count; /* a power of two; constant */
     size_t capacity_len;  /* constant */
+    atomic_llong reserved_len;
     struct shard shards[];
 };
 
@@ -156,8 +159,10 @@ static void list_remove_locked(struct shard *s, struct cached *b) REQUIRES(s->mu
 /* Put b at the head of the protected list; what no longer fits goes back to probation. */
 static void protect_locked(struct shard *s, struct cached *b) REQUIRES(s->mu)
 {
+    size_t capacity_len = atomic_load_explicit(&s->capacity_len, memory_order_relaxed);
+
     list_add_locked(s, b, true);
-    while (s->protected_len > s->capacity_len - s->capacity_len / 5 &&
+    while (s->protected_len > capacity_len - capacity_len / 5 &&
            s->protected_->prev != b) { /* the head's prev is the tail */
         struct cached *tail = s->protected_->prev;
 
@@ -192,7 +197,7 @@ static void let_go(struct cached *dead)
 static void evict_locked(struct shard *s, const struct cached *fresh, struct cached **dead)
     REQUIRES(s->mu)
 {
-    while (s->len > s->capacity_len) {
+    while (s->len > atomic_load_explicit(&s->capacity_len, memory_order_relaxed)) {
         struct cached *victim = s->probation ? s->probation->prev : NULL;
 
         if (!victim || victim == fresh)
@@ -220,9 +225,10 @@ int block_cache_new(size_t capacity_len, struct block_cache **ret)
     memset(c, 0, len);
     c->shard_count = count;
     c->capacity_len = capacity_len;
+    atomic_init(&c->reserved_len, 0);
     for (unsigned i = 0; i < count; i++) {
         mutex_init(&c->shards[i].mu);
-        c->shards[i].capacity_len = capacity_len / count;
+        atomic_init(&c->shards[i].capacity_len, capacity_len / count);
     }
     *ret = c;
     return 0;
@@ -314,7 +320,7 @@ void block_cache_put(struct block_cache *c, uint64_t file, uint64_t offset, stru
     bool added;
 
     /* One block must not push out most of a shard. */
-    if (fresh->charge > s->capacity_len / 2 ||
+    if (fresh->charge > atomic_load_explicit(&s->capacity_len, memory_order_relaxed) / 2 ||
         atomic_exchange_explicit(&fresh->placed, true, memory_order_acquire))
         return;
     fresh->key = key;
@@ -328,9 +334,37 @@ void block_cache_put(struct block_cache *c, uint64_t file, uint64_t offset, stru
     let_go(dead);
 }
 
+/* The share of a shard, from what is reserved at this moment. */
+static size_t shard_capacity(const struct block_cache *c)
+{
+    long long reserved = atomic_load(&c->reserved_len);
+    size_t left_min = c->capacity_len / 8, left = left_min;
+
+    if (reserved < (long long)(c->capacity_len - left_min))
+        left = reserved > 0 ? c->capacity_len - (size_t)reserved : c->capacity_len;
+    return left / c->shard_count;
+}
+
+void block_cache_reserve(struct block_cache *c, ptrdiff_t change_len)
+{
+    atomic_fetch_add(&c->reserved_len, change_len);
+    for (unsigned i = 0; i < c->shard_count; i++) {
+        struct shard *s = &c->shards[i];
+        struct cached *dead = NULL;
+
+        mutex_lock(&s->mu);
+        /* Under the lock: the last one here sees all that was added. */
+        atomic_store_explicit(&s->capacity_len, shard_capacity(c), memory_order_relaxed);
+        evict_locked(s, NULL, &dead);
+        mutex_unlock(&s->mu);
+        let_go(dead);
+    }
+}
+
 void block_cache_stats(struct block_cache *c, struct block_cache_stats *ret)
 {
     *ret = (struct block_cache_stats){.capacity_len = c->capacity_len};
+    ret->reserved_len = (size_t)atomic_load(&c->reserved_len);
     for (unsigned i = 0; i < c->shard_count; i++) {
         struct shard *s = &c->shards[i];
 

@@ -1,5 +1,7 @@
 /*
  * The block cache: decoded blocks by (file number, offset), within a budget of bytes, in shards.
+ * The budget is for more than blocks: what others hold of it (block_cache_reserve) the blocks may
+ * not.
  * Scan-resistant: a block enters on probation and is protected only when it is asked for again
  * (segmented LRU), so one pass over a big tree does not push out what is used all the time.
  */
@@ -48,9 +50,16 @@ void block_cache_put(struct block_cache *c, uint64_t file, uint64_t offset, stru
 /* Forget all blocks of a file that was removed. */
 void block_cache_drop_file(struct block_cache *c, uint64_t file);
 
+/*
+ * Somebody takes change_len bytes of the budget for other memory, or gives them back (negative).
+ * Blocks make room at once, but always keep an eighth of the budget. Any thread.
+ */
+void block_cache_reserve(struct block_cache *c, ptrdiff_t change_len);
+
 struct block_cache_stats {
     uint64_t hits, misses;
     size_t len, capacity_len; /* bytes */
+    size_t reserved_len;      /* bytes that others hold */
     uint64_t block_count;
 };
 void block_cache_stats(struct block_cache *c, struct block_cache_stats *ret);

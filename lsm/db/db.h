@@ -151,6 +151,10 @@ int db_writable(struct lsm_db *db);
 uint64_t db_new_file(struct lsm_db *db);
 uint64_t now_ns(int clock);
 
+/* budget.c: a memtable whose memory is counted, and how long one may become. */
+int db_memtable_new(struct lsm_db *db, uint64_t number, struct memtable **ret);
+size_t budget_memtable_len(const struct lsm_options *o);
+
 /* logs.c: the list of logs and their durability. */
 /* The log becomes the newest; its records come after begin_seqno. */
 int wals_add(struct lsm_db *db, struct wal_writer *writer, uint64_t begin_seqno);

@@ -69,6 +69,7 @@ static int check_options(const struct lsm_options *o)
 static void init(struct lsm_db *db, const struct lsm_options *o)
 {
     db->options = *o;
+    db->options.memtable_len = budget_memtable_len(o);
     db->pick = (struct pick_options){.table_len = o->table_len,
                                      .level_base_len = o->level_base_len,
                                      .level_ratio = o->level_ratio,

@@ -42,7 +42,7 @@ static int retire(struct replay *r)
         memtable_unref(r->mem);
         r->mem = NULL;
     }
-    return memtable_new(db_new_file(r->db), &r->mem);
+    return db_memtable_new(r->db, db_new_file(r->db), &r->mem);
 }
 
 static int replay_record(struct replay *r, uint64_t log, const struct wal_record *record)
@@ -236,7 +236,7 @@ static int check_named(const struct replay *r)
 static int replay_logs(struct lsm_db *db, const struct store_files *files, struct version *version)
 {
     struct replay r = {.db = db, .files = files, .seqno = db->flushed_seqno};
-    int err = memtable_new(db_new_file(db), &r.mem);
+    int err = db_memtable_new(db, db_new_file(db), &r.mem);
 
     if (!err)
         err = replay_all(&r);

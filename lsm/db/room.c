@@ -156,7 +156,7 @@ int db_switch_memtable(struct lsm_db *db)
     struct superversion *sv, *old;
     struct memtable *imms[IMM_COUNT_MAX], *mem = NULL;
     uint64_t number = db_new_file(db);
-    int err = memtable_new(number, &mem);
+    int err = db_memtable_new(db, number, &mem);
 
     if (!err)
         err = switch_log(db, number);

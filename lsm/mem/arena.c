@@ -28,6 +28,8 @@ void arena_init(struct arena *a)
 {
     atomic_init(&a->current, NULL);
     atomic_init(&a->large_len, 0);
+    atomic_init(&a->taken_len, 0);
+    a->account = (struct arena_account){0};
     mutex_init(&a->mu);
     a->blocks = NULL;
 }
@@ -42,6 +44,21 @@ void arena_done(struct arena *a)
     }
     a->blocks = NULL;
     mutex_done(&a->mu);
+    if (a->account.change)
+        a->account.change(a->account.arg, -(ptrdiff_t)atomic_load(&a->taken_len));
+}
+
+void arena_set_account(struct arena *a, struct arena_account account)
+{
+    a->account = account;
+    account.change(account.arg, (ptrdiff_t)atomic_load(&a->taken_len));
+}
+
+static void note_taken(struct arena *a, size_t len)
+{
+    atomic_fetch_add_explicit(&a->taken_len, len, memory_order_relaxed);
+    if (a->account.change)
+        a->account.change(a->account.arg, (ptrdiff_t)len);
 }
 
 static struct arena_block *block_new(size_t len)
@@ -85,6 +102,8 @@ static bool install_block(struct arena *a, struct arena_block *full)
         atomic_store_explicit(&a->current, b, memory_order_release);
     }
     mutex_unlock(&a->mu);
+    if (b)
+        note_taken(a, len);
     return b != NULL;
 }
 
@@ -98,6 +117,7 @@ static void *alloc_large(struct arena *a, size_t len)
     link_block_locked(a, b);
     mutex_unlock(&a->mu);
     atomic_fetch_add_explicit(&a->large_len, len, memory_order_relaxed);
+    note_taken(a, len);
     return b->data;
 }
 

@@ -50,6 +50,11 @@ int memtable_new(uint64_t number, struct memtable **ret)
     return 0;
 }
 
+void memtable_set_account(struct memtable *mt, struct arena_account account)
+{
+    arena_set_account(&mt->arena, account);
+}
+
 void memtable_ref(struct memtable *mt)
 {
     atomic_fetch_add_explicit(&mt->refs, 1, memory_order_relaxed);

@@ -9,11 +9,14 @@
 #include "lsm/iter/fold.h"
 #include "lsm/iter/iter.h"
 #include "lsm/iter/rangedel.h"
+#include "lsm/mem/arena.h"
 
 struct memtable;
 
 /* Holds one reference for the caller. `number` is that of the log it belongs to. */
 int memtable_new(uint64_t number, struct memtable **ret);
+/* Tell somebody of the memory that it takes, and gives back at its end. Before it is shared. */
+void memtable_set_account(struct memtable *mt, struct arena_account account);
 void memtable_ref(struct memtable *mt);
 void memtable_unref(struct memtable *mt); /* NULL is allowed */
 uint64_t memtable_number(const struct memtable *mt);

@@ -18,6 +18,7 @@ struct sst {
     struct sst_properties properties;
     struct cache_block *top;         /* contents of the top index; not in the cache */
     struct rangedel_list *rangedels; /* NULL when there are none */
+    size_t kept_len;                 /* bytes taken out of the cache's budget */
 };
 
 /* Decode the tombstones of a range tombstone block. *ret is NULL when all are empty. */

@@ -211,6 +211,14 @@ static int open_parts(struct sst *t)
     return err;
 }
 
+/* What an open table keeps comes out of the cache's budget. */
+static void reserve_memory(struct sst *t)
+{
+    t->kept_len = sizeof(*t) + t->top->len + (size_t)t->footer.rangedels.len;
+    if (t->src.cache)
+        block_cache_reserve(t->src.cache, (ptrdiff_t)t->kept_len);
+}
+
 int sst_open(struct env *env, struct block_cache *cache, uint64_t number, struct sst **ret)
 {
     struct sst *t = calloc(1, sizeof(*t));
@@ -230,6 +238,7 @@ int sst_open(struct env *env, struct block_cache *cache, uint64_t number, struct
         sst_unref(t);
         return err;
     }
+    reserve_memory(t);
     *ret = t;
     return 0;
 }
@@ -243,6 +252,8 @@ void sst_unref(struct sst *t)
 {
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (t->src.cache && t->kept_len)
+        block_cache_reserve(t->src.cache, -(ptrdiff_t)t->kept_len);
     cache_block_unref(t->top);
     rangedel_list_free(t->rangedels);
     env_reader_close(t->src.reader);

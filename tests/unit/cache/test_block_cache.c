@@ -49,6 +49,31 @@ static struct block_cache_stats stats_of(struct block_cache *c)
     return stats;
 }
 
+static void blocks_make_room_for_what_others_reserve(void **state)
+{
+    struct block_cache *c;
+
+    (void)state;
+    assert_int_equal(block_cache_new(8 * MIB, &c), 0);
+    for (unsigned i = 0; i < 200; i++)
+        put(c, 1, i, 64 << 10, CACHE_NORMAL);
+    assert_in_range(stats_of(c).len, 6 * MIB, 8 * MIB);
+    block_cache_reserve(c, 6 * MIB);
+    assert_int_equal(stats_of(c).reserved_len, 6 * MIB);
+    assert_in_range(stats_of(c).len, MIB, 2 * MIB);
+    /* However much is taken, an eighth is left. */
+    block_cache_reserve(c, 100 * MIB);
+    for (unsigned i = 0; i < 200; i++)
+        put(c, 2, i, 64 << 10, CACHE_NORMAL);
+    assert_in_range(stats_of(c).len, MIB / 2, MIB);
+    block_cache_reserve(c, -106 * (ptrdiff_t)MIB);
+    assert_int_equal(stats_of(c).reserved_len, 0);
+    for (unsigned i = 0; i < 200; i++)
+        put(c, 3, i, 64 << 10, CACHE_NORMAL);
+    assert_in_range(stats_of(c).len, 6 * MIB, 8 * MIB);
+    block_cache_free(c);
+}
+
 static void what_was_put_is_found_by_file_and_offset(void **state)
 {
     struct block_cache *c;
@@ -295,6 +320,7 @@ static void threads_may_use_it_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_make_room_for_what_others_reserve),
         cmocka_unit_test(what_was_put_is_found_by_file_and_offset),
         cmocka_unit_test(budget_is_kept_and_used),
         cmocka_unit_test(smallest_cache_holds_blocks_of_64_kib),
