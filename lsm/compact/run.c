@@ -239,11 +239,11 @@ static int choose_kept(const struct compact_run *r, struct rangedel_list **ret)
     return err;
 }
 
-static int yield(struct state *st, uint64_t read_len)
+static int yield(struct state *st, uint64_t read_count)
 {
     struct compact_run *r = st->run;
 
-    r->read_len = read_len;
+    r->read_count = read_count;
     r->open_len = st->output.builder ? sst_builder_len(st->output.builder) : 0;
     return r->yield ? r->yield(r->arg, r) : 0;
 }
@@ -273,16 +273,16 @@ static bool before_end(const struct compact_run *r)
 static int merge(struct state *st)
 {
     struct compact_run *r = st->run;
-    unsigned until_yield = YIELD_COUNT;
-    uint64_t read_len = 0, yield_at = YIELD_LEN;
+    uint64_t read_count = 0, read_len = 0, yield_count = YIELD_COUNT, yield_len = YIELD_LEN;
     int err = seek_begin(r);
 
     for (; !err && before_end(r); iter_next(r->input)) {
+        read_count++;
         read_len += r->input->key.len + r->input->value.len;
-        if (--until_yield == 0 || read_len >= yield_at) {
-            until_yield = YIELD_COUNT;
-            yield_at = read_len + YIELD_LEN;
-            err = yield(st, read_len);
+        if (read_count >= yield_count || read_len >= yield_len) {
+            yield_count = read_count + YIELD_COUNT;
+            yield_len = read_len + YIELD_LEN;
+            err = yield(st, read_count);
             if (err)
                 return err;
         }

@@ -40,7 +40,7 @@ struct compact_run {
     size_t table_count, table_cap;
     uint64_t written_len; /* bytes of finished tables */
     uint64_t open_len;    /* bytes of the one being written, as of the last yield */
-    uint64_t read_len;    /* bytes of keys and values taken from input, as of the last yield */
+    uint64_t read_count;  /* versions taken from input, as of the last yield */
 };
 
 /*

@@ -1,32 +1,50 @@
 /*
- * The background threads: one flushes, the others compact. Each sleeps until there may be work.
+ * The workers: one thread per core, each pinned to its core. A worker takes the most urgent job
+ * that there is:
  *
- * A failure for want of space is not the end: the thread waits a little and tries again, and what
- * frees space (deletions, then compactions) helps it. Any other failure of a flush makes the store
- * read-only. A compaction that meets damaged bytes says so and makes the store read-only as well:
- * it would meet them again and again.
+ *   1. the flush of the oldest memtable that nobody has taken;
+ *   2. a piece of a running compaction of level 0, and if level 0 is behind, picking one;
+ *   3. a piece of any other running compaction;
+ *   4. picking a compaction;
+ *   5. on a full disk, what gives space back.
+ *
+ * A compaction yields every few hundred versions, and a worker then flushes first when no other one
+ * is free to: one worker is enough to flush while a long compaction runs.
+ *
+ * A failure for want of space is not the end: the same is tried again after a moment, while the
+ * worker looks for other jobs, and what frees space (deletions, then compactions) helps it. Any
+ * other failure makes the store read-only; a compaction that meets damaged bytes too: it would meet
+ * them again and again.
  */
 #include "lsm/db/db.h"
 
+#include <sched.h>
 #include <signal.h>
-#include <time.h>
 
 enum {
     RETRY_MS = 200
 };
 
-/* Let a little time pass before the disk is tried again, whatever else is announced meanwhile. */
-static void nap_locked(struct lsm_db *db) REQUIRES(db->mu)
-{
-    uint64_t until = now_ns(CLOCK_MONOTONIC) + RETRY_MS * UINT64_C(1000000), now;
+#define NS_PER_MS UINT64_C(1000000)
 
-    while (!atomic_load(&db->closing) && (now = now_ns(CLOCK_MONOTONIC)) < until)
-        cond_wait_ms(&db->work_cond, &db->mu, (until - now) / 1000000 + 1);
+void background_wake_locked(struct lsm_db *db)
+{
+    cond_broadcast(&db->done_cond);
+    cond_broadcast(&db->work_cond);
 }
 
-static void handle_failure(struct lsm_db *db, int err, const char *what)
+void background_has_space_locked(struct lsm_db *db)
 {
-    if (err == -ECANCELED)
+    struct background *bg = &db->background;
+
+    db->disk_full = false;
+    bg->flush_retry_ns = bg->compact_retry_ns = bg->relieve_retry_ns = 0;
+    background_wake_locked(db);
+}
+
+void background_failed(struct lsm_db *db, int err, const char *what)
+{
+    if (err == 0 || err == -ECANCELED)
         return;
     if (err != -ENOSPC) {
         db_fail(db, err, what);
@@ -34,158 +52,156 @@ static void handle_failure(struct lsm_db *db, int err, const char *what)
     }
     mutex_lock(&db->mu);
     db->disk_full = true;
-    cond_broadcast(&db->done_cond);
-    nap_locked(db);
+    db->background.compact_retry_ns = now_ns(CLOCK_MONOTONIC) + RETRY_MS * NS_PER_MS;
+    background_wake_locked(db);
     mutex_unlock(&db->mu);
-}
-
-/* A flush or compaction has ended, well or not: those who wait for room look again. */
-static void note_done_locked(struct lsm_db *db) REQUIRES(db->mu)
-{
-    cond_broadcast(&db->done_cond);
-    cond_broadcast(&db->work_cond);
 }
 
 /*
  * The disk is full. What was deleted lies in the memtable and frees nothing until it has been
- * flushed and compacted, so do not wait until the memtable is full. Called and returns with the
- * lock.
+ * flushed and compacted, so do not wait until the memtable is full.
  */
-static void relieve_full_disk(struct lsm_db *db) REQUIRES(db->mu)
+static bool relieve_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
+    struct background *bg = &db->background;
+    uint64_t now = now_ns(CLOCK_MONOTONIC);
     bool low;
 
+    if (!db->disk_full || db->sv->imm_count || bg->relieving || now < bg->relieve_retry_ns)
+        return false;
+    bg->relieving = true;
     mutex_unlock(&db->mu);
     queue_try_switch_memtable(db);
     low = db_space_is_low(db);
     mutex_lock(&db->mu);
+    bg->relieving = false;
+    bg->relieve_retry_ns = now_ns(CLOCK_MONOTONIC) + RETRY_MS * NS_PER_MS;
     if (!low)
-        db->disk_full = false;
-    note_done_locked(db);
-    if (db->disk_full && db->sv->imm_count == 0)
-        nap_locked(db);
+        background_has_space_locked(db);
+    background_wake_locked(db);
+    return true;
 }
 
-static void *flush_main(void *arg)
-{
-    struct lsm_db *db = arg;
-
-    mutex_lock(&db->mu);
-    while (!atomic_load(&db->closing)) {
-        bool low;
-        int err;
-
-        if (atomic_load(&db->sticky_err) || (db->sv->imm_count == 0 && !db->disk_full)) {
-            cond_wait(&db->work_cond, &db->mu);
-            continue;
-        }
-        if (db->sv->imm_count == 0) {
-            relieve_full_disk(db);
-            continue;
-        }
-        db->flushing = true;
-        mutex_unlock(&db->mu);
-        err = flush_oldest(db);
-        if (err)
-            handle_failure(db, err, "flush failed");
-        low = err || db_space_is_low(db);
-        mutex_lock(&db->mu);
-        db->flushing = false;
-        if (!low)
-            db->disk_full = false;
-        note_done_locked(db);
-    }
-    mutex_unlock(&db->mu);
-    return NULL;
-}
-
-static void mark_locked(const struct compaction *c, bool compacting)
-{
-    for (unsigned which = 0; which < 2; which++) {
-        for (size_t i = 0; i < c->input_count[which]; i++)
-            c->inputs[which][i]->compacting = compacting;
-    }
-}
-
-/* On a nearly full disk only compactions that surely fit are tried. */
-static uint64_t compaction_len_max(struct lsm_db *db, bool disk_full)
+/* On a nearly full disk only compactions that surely fit are tried; 0: any. */
+static uint64_t compaction_len_max_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
     uint64_t total, free_len;
+    int err;
 
-    if (!disk_full || env_space(db->env, &total, &free_len))
+    if (!db->disk_full)
+        return 0;
+    mutex_unlock(&db->mu);
+    err = env_space(db->env, &total, &free_len);
+    mutex_lock(&db->mu);
+    if (err)
         return 0;
     return free_len > 1 << 20 ? free_len : 1 << 20;
 }
 
-/* Pick under the lock: it reads only memory. 1 when there is something to do. */
-static int pick_locked(struct lsm_db *db, uint64_t len_max, struct compaction *ret) REQUIRES(db->mu)
+static bool pick_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
-    int picked;
+    uint64_t len_max = compaction_len_max_locked(db);
 
     /* A manual compaction wants the tables for itself. */
-    if (db->manual_count || atomic_load(&db->sticky_err))
-        return 0;
-    picked = pick_compaction(db->sv->version, &db->pick, len_max, ret);
-    if (picked > 0) {
-        mark_locked(ret, true);
-        db->compacting_count++;
-    }
-    return picked;
+    if (db->manual_count || atomic_load(&db->closing) || atomic_load(&db->sticky_err) ||
+        now_ns(CLOCK_MONOTONIC) < db->background.compact_retry_ns)
+        return false;
+    return compact_pick_locked(db, &db->pick, len_max);
 }
 
-static void *compact_main(void *arg)
+static bool level0_is_behind_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
-    struct lsm_db *db = arg;
+    return pick_l0_run_count(db->sv->version) >= db->options.l0_compact_count;
+}
 
+/* Do one job. False when there is none. */
+static bool work_locked(struct lsm_db *db) REQUIRES(db->mu)
+{
+    if (flush_one_locked(db) || compact_piece_locked(db, true))
+        return true;
+    if (level0_is_behind_locked(db))
+        return pick_locked(db) || compact_piece_locked(db, false) || relieve_locked(db);
+    return compact_piece_locked(db, false) || pick_locked(db) || relieve_locked(db);
+}
+
+static void wait_for_work_locked(struct lsm_db *db) REQUIRES(db->mu)
+{
+    atomic_fetch_add(&db->background.idle_count, 1);
+    if (db->disk_full)
+        cond_wait_ms(&db->work_cond, &db->mu, RETRY_MS);
+    else
+        cond_wait(&db->work_cond, &db->mu);
+    atomic_fetch_sub(&db->background.idle_count, 1);
+}
+
+static void pin(const struct worker *w)
+{
+    cpu_set_t set;
+
+    if (w->core < 0)
+        return;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)w->core, &set);
+    /* Where it is refused, the worker runs anywhere. */
+    (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct lsm_db *db = w->db;
+
+    pin(w);
     mutex_lock(&db->mu);
     while (!atomic_load(&db->closing)) {
-        struct compaction c = {0};
-        bool disk_full = db->disk_full;
-        uint64_t len_max;
-        int err;
-
-        mutex_unlock(&db->mu);
-        len_max = compaction_len_max(db, disk_full);
-        mutex_lock(&db->mu);
-        if (atomic_load(&db->closing))
-            break;
-        if (pick_locked(db, len_max, &c) <= 0) {
-            cond_wait(&db->work_cond, &db->mu);
-            continue;
-        }
-        mutex_unlock(&db->mu);
-        err = db_compact(db, &c);
-        if (err)
-            handle_failure(db, err, "compaction failed");
-        mutex_lock(&db->mu);
-        mark_locked(&c, false);
-        db->compacting_count--;
-        note_done_locked(db);
-        mutex_unlock(&db->mu);
-        compaction_done(&c, &db->store);
-        mutex_lock(&db->mu);
+        if (!work_locked(db))
+            wait_for_work_locked(db);
     }
     mutex_unlock(&db->mu);
     return NULL;
 }
 
+/* The cores that the process may use, in order, up to `max`. */
+static unsigned list_cores(int *cores, unsigned max)
+{
+    unsigned count = 0;
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set))
+        return 0;
+    for (int core = 0; core < CPU_SETSIZE && count < max; core++) {
+        if (CPU_ISSET((unsigned)core, &set))
+            cores[count++] = core;
+    }
+    return count;
+}
+
 int background_start(struct lsm_db *db)
 {
-    unsigned count = db->options.worker_count ? db->options.worker_count : 1;
+    struct background *bg = &db->background;
+    int cores[WORKER_COUNT_MAX], err = 0;
+    unsigned core_count = list_cores(cores, WORKER_COUNT_MAX), count = db->options.worker_count;
     sigset_t all, old;
-    int err;
 
-    db->compact_threads = calloc(count, sizeof(*db->compact_threads));
-    if (!db->compact_threads)
+    if (count == 0)
+        count = core_count ? core_count : 1;
+    bg->workers = calloc(count, sizeof(*bg->workers));
+    if (!bg->workers)
         return -ENOMEM;
+    rate_limit_init(&bg->rate_limit, db->options.rate_limit_len, now_ns(CLOCK_MONOTONIC));
     /* Signals are the host program's business. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    err = pthread_create(&db->flush_thread, NULL, flush_main, db);
-    db->flush_started = !err;
+    /* Workers read the count: it is set before the first one runs. */
+    bg->worker_count = count;
     for (unsigned i = 0; !err && i < count; i++) {
-        err = pthread_create(&db->compact_threads[i], NULL, compact_main, db);
-        db->compact_thread_count += !err;
+        struct worker *w = &bg->workers[i];
+
+        w->db = db;
+        w->core = db->options.pin_workers && core_count ? cores[i % core_count] : -1;
+        err = pthread_create(&w->thread, NULL, worker_main, w);
+        w->runs = !err;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return err ? err_raise(err, "%s: cannot start a thread", db->env->path) : 0;
@@ -193,18 +209,21 @@ int background_start(struct lsm_db *db)
 
 void background_stop(struct lsm_db *db)
 {
+    struct background *bg = &db->background;
+
     mutex_lock(&db->mu);
     atomic_store(&db->closing, true);
-    cond_broadcast(&db->work_cond);
-    cond_broadcast(&db->done_cond);
+    background_wake_locked(db);
     mutex_unlock(&db->mu);
-    if (db->flush_started)
-        pthread_join(db->flush_thread, NULL);
-    for (unsigned i = 0; i < db->compact_thread_count; i++)
-        pthread_join(db->compact_threads[i], NULL);
-    free(db->compact_threads);
-    db->compact_threads = NULL;
-    db->compact_thread_count = 0;
+    for (unsigned i = 0; i < bg->worker_count; i++) {
+        if (bg->workers[i].runs)
+            pthread_join(bg->workers[i].thread, NULL);
+    }
+    compact_abandon(db);
+    flush_abandon(db);
+    free(bg->workers);
+    bg->workers = NULL;
+    bg->worker_count = 0;
 }
 
 /* Ask for a memtable switch from inside the queue: only the leader may. */

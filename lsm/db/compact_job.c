@@ -1,113 +1,232 @@
 /*
  * One compaction, from picked inputs to the new version. Inputs that can move down as they are cost
- * one edit and no I/O.
+ * one edit and no I/O. Others are divided into pieces, ranges of user keys of about as many bytes,
+ * and any worker may take one; whoever does the last one commits all of them in one edit. So the
+ * result is that of one long merge. When a piece fails, the others end as soon as they yield, those
+ * that nobody has begun are never begun, and the files of all are removed.
+ *
+ * The merge yields every few hundred versions. There a worker flushes a memtable when no other
+ * worker is free to, however long the compaction, and waits when writing is limited.
  */
-#include "lsm/db/db.h"
+#include "lsm/db/compact_job.h"
 
-struct inputs {
-    struct iter **children;
-    unsigned count, cap;
-    struct rangedel *dels;
-    size_t del_count;
-    uint64_t *snapshots;
-    size_t snapshot_count;
+enum {
+    RATE_STEP_MS = 10 /* waiting for the rate limit looks around so often */
 };
 
-int rangedels_of_list(const struct rangedel_list *list, const uint64_t *snapshots,
-                      size_t snapshot_count, struct rangedel **ret, size_t *ret_count)
+/* --- Pieces --- */
+
+static uint64_t piece_new_number(void *arg)
 {
-    size_t count = *ret_count, cap = count;
-    struct rangedel *dels = *ret;
-
-    for (size_t i = 0; list && i < list->fragment_count; i++) {
-        const struct rangedel_fragment *f = &list->fragments[i];
-
-        for (uint32_t k = 0; k < f->seqno_count;
-             k = rangedel_next_stripe(f, k, snapshots, snapshot_count)) {
-            if (count == cap) {
-                cap = cap ? cap * 2 : 64;
-                dels = realloc(*ret, cap * sizeof(*dels));
-                if (!dels)
-                    return -ENOMEM;
-                *ret = dels;
-            }
-            dels[count++] = (struct rangedel){f->start, f->end, f->seqnos[k]};
-        }
-    }
-    *ret_count = count;
-    return 0;
+    return db_new_file(((struct compact_piece *)arg)->job->db);
 }
 
-static int add_child(struct inputs *in, struct iter *child)
+static bool piece_must_end(const struct compact_piece *p)
 {
-    if (in->count == in->cap) {
-        unsigned cap = in->cap ? in->cap * 2 : 16;
-        struct iter **children = realloc(in->children, cap * sizeof(*children));
+    const struct lsm_db *db = p->job->db;
 
-        if (!children) {
-            iter_free(child);
-            return -ENOMEM;
-        }
-        in->children = children;
-        in->cap = cap;
-    }
-    in->children[in->count++] = child;
-    return 0;
+    return atomic_load_explicit(&db->closing, memory_order_relaxed) ||
+           atomic_load_explicit(&db->sticky_err, memory_order_relaxed) ||
+           atomic_load_explicit(&p->job->failed, memory_order_relaxed);
 }
 
-static int add_dels(struct lsm_db *db, const struct compaction *c, unsigned which,
-                    struct inputs *in)
+/* Flush here what no idle worker will. */
+static void flush_first(struct lsm_db *db)
 {
-    int err = 0;
+    struct background *bg = &db->background;
 
-    for (size_t i = 0; !err && i < c->input_count[which]; i++) {
-        struct sst *sst;
+    if (atomic_load_explicit(&bg->flush_wanted, memory_order_relaxed) == 0 ||
+        atomic_load_explicit(&bg->idle_count, memory_order_relaxed))
+        return;
+    mutex_lock(&db->mu);
+    flush_one_locked(db);
+    mutex_unlock(&db->mu);
+}
 
-        if (c->inputs[which][i]->stats.rangedel_count == 0)
-            continue;
-        err = table_meta_sst(c->inputs[which][i], &db->store, &sst);
-        if (!err)
-            err = rangedels_of_list(sst_rangedels(sst), in->snapshots, in->snapshot_count,
-                                    &in->dels, &in->del_count);
+/* Wait until the rate limit lets more be written. */
+static void pay_rate(struct compact_piece *p, uint64_t written_len)
+{
+    struct lsm_db *db = p->job->db;
+    uint64_t until, now = now_ns(CLOCK_MONOTONIC);
+
+    if (written_len <= p->paid_len)
+        return;
+    mutex_lock(&db->mu);
+    until = rate_limit_take(&db->background.rate_limit, written_len - p->paid_len, now);
+    p->paid_len = written_len;
+    while (until > now && !piece_must_end(p)) {
+        uint64_t ms = (until - now) / 1000000 + 1;
+
+        cond_wait_ms(&db->work_cond, &db->mu, ms < RATE_STEP_MS ? ms : RATE_STEP_MS);
+        mutex_unlock(&db->mu);
+        flush_first(db);
+        mutex_lock(&db->mu);
+        now = now_ns(CLOCK_MONOTONIC);
     }
+    mutex_unlock(&db->mu);
+}
+
+static int piece_yield(void *arg, const struct compact_run *r)
+{
+    struct compact_piece *p = arg;
+    struct lsm_db *db = p->job->db;
+
+    flush_first(db);
+    if (db->options.rate_limit_len)
+        pay_rate(p, r->written_len + r->open_len);
+    return piece_must_end(p) ? -ECANCELED : 0;
+}
+
+static int run_piece(struct lsm_db *db, struct compact_piece *p)
+{
+    int err = piece_must_end(p) ? -ECANCELED : piece_open_input(db, p);
+
+    if (!err)
+        err = compact_run(&p->run);
+    piece_close_input(p);
     return err;
 }
 
-/* Level-0 tables may overlap: one iterator each. Deeper ones follow one another in one. */
-static int open_inputs(struct lsm_db *db, const struct compaction *c, struct inputs *in)
+/* --- Jobs --- */
+
+static uint64_t newest_run(const struct compaction *c)
 {
-    const unsigned flags = SST_ITER_NO_CACHE | SST_ITER_READAHEAD;
-    int err = 0;
+    uint64_t newest = 0;
 
-    for (unsigned which = 0; !err && which < 2; which++) {
-        bool separate = which == 0 && c->input_level == 0;
-        size_t step = separate ? 1 : c->input_count[which];
+    for (size_t i = 0; i < c->input_count[0]; i++)
+        newest = c->inputs[0][i]->run > newest ? c->inputs[0][i]->run : newest;
+    return newest;
+}
 
-        for (size_t i = 0; !err && i < c->input_count[which]; i += step) {
-            struct iter *child;
+/* Where a split cuts: at the first key of each table of the level that it is to be merged with. */
+static int choose_cuts(struct lsm_db *db, struct compact_job *job)
+{
+    struct level_targets targets;
+    const struct level *level;
 
-            err = level_iter_new(&db->store, c->inputs[which] + i, step, flags, &child);
-            if (!err)
-                err = add_child(in, child);
-        }
-        if (!err)
-            err = add_dels(db, c, which, in);
+    job->sv = sv_get(db);
+    pick_level_targets(job->sv->version, &db->pick, &targets);
+    level = &job->sv->version->levels[targets.base_level];
+    job->cuts = malloc((level->count + 1) * sizeof(*job->cuts));
+    if (!job->cuts)
+        return -ENOMEM;
+    for (size_t i = 0; i < level->count; i++)
+        job->cuts[i] = level->tables[i]->smallest;
+    job->cut_count = level->count;
+    return 0;
+}
+
+/* As many pieces as workers, but none so small that its tables would be dwarfs. */
+static unsigned wished_pieces(struct lsm_db *db, const struct compaction *c)
+{
+    uint64_t count = c->input_len / (db->options.table_len / 2 + 1);
+    unsigned max = db->background.worker_count;
+    bool alone;
+
+    mutex_lock(&db->mu);
+    alone = db->disk_full || c->split;
+    mutex_unlock(&db->mu);
+    if (alone || count <= 1)
+        return 1;
+    return count < max ? (unsigned)count : max;
+}
+
+static int make_pieces(struct lsm_db *db, struct compact_job *job)
+{
+    unsigned count = (unsigned)job->ranges.cut_count + 1;
+
+    job->pieces = calloc(count, sizeof(*job->pieces));
+    if (!job->pieces)
+        return -ENOMEM;
+    job->piece_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct compact_piece *p = &job->pieces[i];
+
+        p->job = job;
+        p->run = (struct compact_run){.env = db->env,
+                                      .builder = db->builder,
+                                      .table_len = db->options.table_len,
+                                      .prefix_len = db->options.table_prefix_len,
+                                      .cuts = job->cuts,
+                                      .cut_count = job->cut_count,
+                                      .begin = i ? &job->ranges.cuts[i - 1] : NULL,
+                                      .end = i + 1 < count ? &job->ranges.cuts[i] : NULL,
+                                      .run = job->c.split ? newest_run(&job->c) : 0,
+                                      .dels = job->dels,
+                                      .del_count = job->del_count,
+                                      .snapshots = job->snapshots,
+                                      .snapshot_count = job->snapshot_count,
+                                      .bottom = job->c.bottom,
+                                      .new_number = piece_new_number,
+                                      .yield = piece_yield,
+                                      .arg = p};
     }
-    return err;
+    return 0;
 }
 
-static uint64_t run_new_number(void *arg)
+static void job_free(struct compact_job *job)
 {
-    return db_new_file(arg);
+    if (!job)
+        return;
+    for (unsigned i = 0; i < job->piece_count; i++)
+        compact_run_done(&job->pieces[i].run, &job->db->store);
+    free(job->pieces);
+    free(job->snapshots);
+    free(job->dels);
+    free(job->cuts);
+    subranges_done(&job->ranges);
+    sv_put(job->sv);
+    free(job);
 }
 
-static int run_yield(void *arg, const struct compact_run *r)
+static int job_new(struct lsm_db *db, const struct compaction *c, bool awaited,
+                   struct compact_job **ret)
 {
-    struct lsm_db *db = arg;
+    struct compact_job *job = calloc(1, sizeof(*job));
+    int err;
 
-    (void)r;
-    return atomic_load_explicit(&db->closing, memory_order_relaxed) ? -ECANCELED : 0;
+    if (!job)
+        return -ENOMEM;
+    job->db = db;
+    job->c = *c;
+    job->awaited = awaited;
+    err = job_open_inputs(db, job);
+    if (!err && c->split)
+        err = choose_cuts(db, job);
+    if (!err)
+        err = subranges_of(c, &db->store, wished_pieces(db, c), &job->ranges);
+    if (!err)
+        err = make_pieces(db, job);
+    if (err) {
+        job_free(job);
+        return err;
+    }
+    *ret = job;
+    return 0;
 }
+
+static void enlist_locked(struct lsm_db *db, struct compact_job *job) REQUIRES(db->mu)
+{
+    struct compact_job **at = &db->background.jobs;
+
+    while (*at)
+        at = &(*at)->next;
+    *at = job;
+    cond_broadcast(&db->work_cond);
+}
+
+static void delist_locked(struct lsm_db *db, struct compact_job *job) REQUIRES(db->mu)
+{
+    struct compact_job **at = &db->background.jobs;
+
+    while (*at && *at != job)
+        at = &(*at)->next;
+    if (*at)
+        *at = job->next;
+    job->next = NULL;
+}
+
+/* --- Committing --- */
 
 static int remove_inputs(const struct compaction *c, struct version_edit *edit)
 {
@@ -122,7 +241,7 @@ static int remove_inputs(const struct compaction *c, struct version_edit *edit)
     return err;
 }
 
-static int move_down(struct lsm_db *db, struct compaction *c)
+static int move_down(struct lsm_db *db, const struct compaction *c)
 {
     struct version_edit edit = {0};
     int err = remove_inputs(c, &edit);
@@ -137,108 +256,187 @@ static int move_down(struct lsm_db *db, struct compaction *c)
     return err;
 }
 
-static int commit_outputs(struct lsm_db *db, const struct compaction *c, struct compact_run *run)
+/* The files of tables that no manifest names. */
+static void discard_outputs(struct compact_job *job)
+{
+    for (unsigned k = 0; k < job->piece_count; k++) {
+        const struct compact_run *run = &job->pieces[k].run;
+
+        for (size_t i = 0; i < run->table_count; i++)
+            atomic_store(&run->tables[i]->obsolete, true);
+    }
+}
+
+static int commit_outputs(struct lsm_db *db, struct compact_job *job)
 {
     struct version_edit edit = {0};
-    int err = remove_inputs(c, &edit);
+    uint64_t written_len = 0;
+    int err = remove_inputs(&job->c, &edit);
 
-    for (size_t i = 0; !err && i < run->table_count; i++)
-        err = edit_add_table(&edit, c->output_level, run->tables[i]);
+    for (unsigned k = 0; k < job->piece_count; k++) {
+        const struct compact_run *run = &job->pieces[k].run;
+
+        written_len += run->written_len;
+        for (size_t i = 0; !err && i < run->table_count; i++)
+            err = edit_add_table(&edit, job->c.output_level, run->tables[i]);
+    }
     if (!err)
         err = env_sync_dir(db->env);
     if (!err)
         err = db_commit_edit(db, &edit, NULL);
-    for (size_t i = 0; err == -ENOSPC && i < run->table_count; i++)
-        atomic_store(&run->tables[i]->obsolete, true);
     edit_done(&edit, &db->store);
-    return err;
-}
-
-/* Where a split cuts: at the first key of each table of the level that it is to be merged with. */
-static int choose_cuts(struct lsm_db *db, const struct version *v, struct compact_run *run,
-                       struct slice **ret)
-{
-    struct level_targets targets;
-    const struct level *level;
-
-    pick_level_targets(v, &db->pick, &targets);
-    level = &v->levels[targets.base_level];
-    *ret = malloc((level->count + 1) * sizeof(**ret));
-    if (!*ret)
-        return -ENOMEM;
-    for (size_t i = 0; i < level->count; i++)
-        (*ret)[i] = level->tables[i]->smallest;
-    run->cuts = *ret;
-    run->cut_count = level->count;
+    if (err)
+        return err;
+    atomic_fetch_add_explicit(&db->counters.compact_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.compact_read_len, job->c.input_len,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.compact_write_len, written_len, memory_order_relaxed);
     return 0;
 }
 
-static uint64_t newest_run(const struct compaction *c)
+static void mark_locked(const struct compaction *c, bool compacting)
 {
-    uint64_t newest = 0;
-
-    for (size_t i = 0; i < c->input_count[0]; i++)
-        newest = c->inputs[0][i]->run > newest ? c->inputs[0][i]->run : newest;
-    return newest;
+    for (unsigned which = 0; which < 2; which++) {
+        for (size_t i = 0; i < c->input_count[which]; i++)
+            c->inputs[which][i]->compacting = compacting;
+    }
 }
 
-static int merge_down(struct lsm_db *db, struct compaction *c)
+/* The compaction is over, well or not: its tables are free again. */
+static void release(struct lsm_db *db, struct compaction *c, int err)
 {
-    struct compact_run run = {.env = db->env,
-                              .builder = db->builder,
-                              .table_len = db->options.table_len,
-                              .prefix_len = db->options.table_prefix_len,
-                              .bottom = c->bottom,
-                              .new_number = run_new_number,
-                              .yield = run_yield,
-                              .arg = db};
-    struct superversion *sv = sv_get(db); /* keeps the cuts' keys */
-    struct inputs in = {0};
-    struct slice *cuts = NULL;
-    struct iter *input = NULL;
-    int err = snapshots_list(db, &in.snapshots, &in.snapshot_count);
+    mutex_lock(&db->mu);
+    mark_locked(c, false);
+    db->compacting_count--;
+    if (!err) /* there may be space now */
+        db->background.flush_retry_ns = db->background.compact_retry_ns = 0;
+    background_wake_locked(db);
+    mutex_unlock(&db->mu);
+    compaction_done(c, &db->store);
+}
 
-    if (!err)
-        err = open_inputs(db, c, &in);
-
-    if (!err && c->split) {
-        run.run = newest_run(c);
-        err = choose_cuts(db, sv->version, &run, &cuts);
-    }
+/* All pieces are done: commit them, or remove their files. */
+static void finish(struct lsm_db *db, struct compact_job *job)
+{
+    int err = job->err;
 
     if (!err) {
-        err = merge_iter_new(in.children, in.count, &input);
-        in.count = 0; /* they belong to input now, or are gone */
+        err = commit_outputs(db, job);
+        background_failed(db, err, "compaction failed");
     }
-    run.input = input;
-    run.dels = in.dels;
-    run.del_count = in.del_count;
-    run.snapshots = in.snapshots;
-    run.snapshot_count = in.snapshot_count;
-    if (!err)
-        err = compact_run(&run);
-    if (!err)
-        err = commit_outputs(db, c, &run);
-    if (!err) {
-        atomic_fetch_add_explicit(&db->counters.compact_count, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&db->counters.compact_read_len, c->input_len,
-                                  memory_order_relaxed);
-        atomic_fetch_add_explicit(&db->counters.compact_write_len, run.written_len,
-                                  memory_order_relaxed);
+    /* After other failures the manifest may name them. */
+    if (job->err || err == -ENOSPC)
+        discard_outputs(job);
+    if (!job->awaited) {
+        release(db, &job->c, err);
+        job_free(job);
+        return;
     }
-    compact_run_done(&run, &db->store);
-    iter_free(input);
-    for (unsigned i = 0; i < in.count; i++)
-        iter_free(in.children[i]);
-    free(in.children);
-    free(in.dels);
-    free(in.snapshots);
-    free(cuts);
-    sv_put(sv);
+    mutex_lock(&db->mu);
+    job->err = err;
+    job->ended = true;
+    cond_broadcast(&db->done_cond);
+    mutex_unlock(&db->mu);
+}
+
+/* --- Taking part --- */
+
+/* A piece has failed: nobody begins those that are left. */
+static void fail_job_locked(struct lsm_db *db, struct compact_job *job, int err) REQUIRES(db->mu)
+{
+    if (!job->err || job->err == -ECANCELED)
+        job->err = err;
+    atomic_store(&job->failed, true);
+    job->done += job->piece_count - job->taken;
+    job->taken = job->piece_count;
+    delist_locked(db, job);
+    cond_broadcast(&db->work_cond); /* those that wait for the rate limit */
+}
+
+/* Take a piece of the job and do it; whoever does the last one finishes the job. */
+static void work_on_locked(struct lsm_db *db, struct compact_job *job) REQUIRES(db->mu)
+{
+    struct compact_piece *p = &job->pieces[job->taken++];
+    bool last;
+    int err;
+
+    if (job->taken == job->piece_count)
+        delist_locked(db, job);
+    mutex_unlock(&db->mu);
+    err = run_piece(db, p);
+    background_failed(db, err, "compaction failed"); /* here, as this thread has words for it */
+    mutex_lock(&db->mu);
+    if (err)
+        fail_job_locked(db, job, err);
+    last = ++job->done == job->piece_count;
+    mutex_unlock(&db->mu);
+    if (last)
+        finish(db, job);
+    mutex_lock(&db->mu);
+}
+
+bool compact_piece_locked(struct lsm_db *db, bool level0_only)
+{
+    struct compact_job *job = db->background.jobs;
+
+    while (job && level0_only && job->c.input_level != 0)
+        job = job->next;
+    if (job)
+        work_on_locked(db, job);
+    return job != NULL;
+}
+
+bool compact_pick_locked(struct lsm_db *db, const struct pick_options *options, uint64_t len_max)
+{
+    struct compaction c = {0};
+    struct compact_job *job = NULL;
+    int err;
+
+    if (pick_compaction(db->sv->version, options, len_max, &c) <= 0)
+        return false;
+    mark_locked(&c, true);
+    db->compacting_count++;
+    mutex_unlock(&db->mu);
+    err = c.trivial_move ? move_down(db, &c) : job_new(db, &c, false, &job);
+    background_failed(db, err, "compaction failed");
+    if (!job)
+        release(db, &c, err);
+    mutex_lock(&db->mu);
+    if (job)
+        enlist_locked(db, job);
+    return true;
+}
+
+int compact_here(struct lsm_db *db, struct compaction *c)
+{
+    struct compact_job *job;
+    int err = c->trivial_move ? move_down(db, c) : job_new(db, c, true, &job);
+
+    background_failed(db, err, "compaction failed");
+    if (err || c->trivial_move)
+        return err;
+    mutex_lock(&db->mu);
+    enlist_locked(db, job);
+    while (job->taken < job->piece_count)
+        work_on_locked(db, job);
+    while (!job->ended)
+        cond_wait(&db->done_cond, &db->mu);
+    err = job->err;
+    mutex_unlock(&db->mu);
+    job_free(job);
     return err;
 }
 
-int db_compact(struct lsm_db *db, struct compaction *c)
+void compact_abandon(struct lsm_db *db)
 {
-    return c->trivial_move ? move_down(db, c) : merge_down(db, c);
+    struct compact_job *job;
+
+    mutex_lock(&db->mu);
+    while ((job = db->background.jobs)) {
+        fail_job_locked(db, job, -ECANCELED);
+        mutex_unlock(&db->mu);
+        finish(db, job);
+        mutex_lock(&db->mu);
+    }
+    mutex_unlock(&db->mu);
 }

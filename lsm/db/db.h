@@ -15,16 +15,13 @@
 #include "lsm/base/mutex.h"
 #include "lsm/compact/pick.h"
 #include "lsm/compact/run.h"
+#include "lsm/db/workers.h"
 #include "lsm/lsm.h"
 #include "lsm/mem/memtable.h"
 #include "lsm/version/superblock.h"
 #include "lsm/version/version.h"
 #include "lsm/wal/batch.h"
 #include "lsm/wal/wal.h"
-
-enum {
-    IMM_COUNT_MAX = 16
-};
 
 /* Holders: the database for the current one, each reader while it reads, each iterator. */
 struct superversion {
@@ -117,13 +114,10 @@ struct lsm_db {
     struct cond done_cond;                     /* [mu] a flush or compaction has ended */
     unsigned compacting_count;                 /* [mu] */
     unsigned manual_count;                     /* [mu] compact_range calls in progress */
-    bool flushing;                             /* [mu] */
     bool disk_full;        /* [mu] the last flush or compaction found no space */
     char sticky_text[256]; /* [mu] */
 
-    pthread_t flush_thread, *compact_threads;
-    unsigned compact_thread_count; /* threads that were started */
-    bool flush_started;
+    struct background background; /* see workers.h */
 };
 
 /*
@@ -233,18 +227,50 @@ int db_recover(struct lsm_db *db);
 /* background.c */
 int background_start(struct lsm_db *db);
 void background_stop(struct lsm_db *db);
+/* A compaction failed. A full disk is tried again later, anything else makes the store read-only.
+ */
+void background_failed(struct lsm_db *db, int err, const char *what);
+/* The disk is not full any more. */
+void background_has_space_locked(struct lsm_db *db) REQUIRES(db->mu);
+/* Those who wait for room, and the workers, look again. */
+void background_wake_locked(struct lsm_db *db) REQUIRES(db->mu);
 
-/* flush.c: write the oldest immutable memtable into level 0. */
-int flush_oldest(struct lsm_db *db);
-/* Tables of one memtable, added to the edit. Metas are referenced by the edit. */
-int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *edit);
+/* flush.c */
+/* How many memtables nobody has taken, for flush_wanted. Call it when that may have changed. */
+void flush_count_locked(struct lsm_db *db) REQUIRES(db->mu);
+/*
+ * Flush the oldest memtable that nobody has taken, and commit it and those that waited for it.
+ * False when there is none, or the disk was full a moment ago. Releases the lock meanwhile.
+ */
+bool flush_one_locked(struct lsm_db *db) REQUIRES(db->mu);
+/* Forget flushes that were not committed; no worker runs any more. */
+void flush_abandon(struct lsm_db *db);
+/*
+ * Tables of one memtable, added to the edit. Metas are referenced by the edit. f: where to note
+ * progress; NULL for nowhere.
+ */
+int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *edit,
+                   struct flush *f);
 
-/* compact_job.c: do one picked compaction. */
-int db_compact(struct lsm_db *db, struct compaction *c);
+/* compact_job.c: a picked compaction, alone or in pieces for several workers. */
+/*
+ * Pick a compaction: a move is done at once, of others any worker may take pieces from now on.
+ * False when there is none. Releases the lock meanwhile.
+ */
+bool compact_pick_locked(struct lsm_db *db, const struct pick_options *options, uint64_t len_max)
+    REQUIRES(db->mu);
+/* Do one piece of a compaction, of level 0 only or any. False when there is none to take. Releases
+ * the lock meanwhile. */
+bool compact_piece_locked(struct lsm_db *db, bool level0_only) REQUIRES(db->mu);
+/* Do a compaction here, with whatever help workers give, and wait for it. *c stays the caller's. */
+int compact_here(struct lsm_db *db, struct compaction *c);
+/* Forget what nobody has begun; no worker runs any more. */
+void compact_abandon(struct lsm_db *db);
 
 /*
- * Append the tombstones of a list (NULL: none) that readers with these snapshots can tell apart to
- * a malloced array; keys borrow from the list. All of them may be the square of what was written.
+ * compact_inputs.c: append the tombstones of a list (NULL: none) that readers with these snapshots
+ * can tell apart to a malloced array; keys borrow from the list. All of them may be the square of
+ * what was written.
  */
 int rangedels_of_list(const struct rangedel_list *list, const uint64_t *snapshots,
                       size_t snapshot_count, struct rangedel **ret, size_t *ret_count);

@@ -25,9 +25,12 @@ static int compact_level(struct lsm_db *db, unsigned level, const struct slice *
     mutex_unlock(&db->mu);
     if (picked <= 0)
         return picked ? picked : db_writable(db);
-    err = db_compact(db, &c);
-    if (err && err != -ENOSPC)
-        err = db_fail(db, err, "compaction failed");
+    err = compact_here(db, &c);
+    /* What failed may have failed in a worker, which had the words. */
+    if (err == -ENOSPC)
+        err = err_raise(ENOSPC, "%s: the disk is full", db->env->path);
+    else if (err && atomic_load(&db->sticky_err))
+        err = db_writable(db);
     compaction_done(&c, &db->store);
     return err;
 }

@@ -36,7 +36,7 @@ static int retire(struct replay *r)
         r->full[r->full_count++] = r->mem;
         r->mem = NULL;
     } else {
-        err = flush_memtable(r->db, r->mem, &r->edit);
+        err = flush_memtable(r->db, r->mem, &r->edit, NULL);
         if (err)
             return err;
         memtable_unref(r->mem);

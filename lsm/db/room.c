@@ -170,6 +170,7 @@ int db_switch_memtable(struct lsm_db *db)
         imms[i + 1] = db->sv->imms[i];
     sv = sv_new(mem, imms, db->sv->imm_count + 1, db->sv->version);
     old = sv ? sv_install_locked(db, sv) : NULL;
+    flush_count_locked(db);
     cond_broadcast(&db->work_cond);
     mutex_unlock(&db->mu);
     db->delete_count = 0;

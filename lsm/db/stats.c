@@ -64,6 +64,7 @@ int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
     s.seqno = atomic_load(&db->visible_seqno);
     s.synced_seqno = atomic_load(&db->synced_seqno);
     s.format_version = db->superblock.version;
+    s.worker_count = db->background.worker_count;
     level_stats(sv->version, &s);
     counter_stats(&db->counters, &s);
     memory_stats(db, sv, &s);

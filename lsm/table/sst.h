@@ -63,6 +63,14 @@ int sst_lookup(struct sst *t, struct lookup *l);
 /* The table's range tombstones, valid while t is; NULL when there are none. */
 const struct rangedel_list *sst_rangedels(const struct sst *t);
 
+/*
+ * The table in stretches of about as many bytes, ascending: `each` gets a user key at or a little
+ * behind the last of a stretch, borrowed for the call, and the stretch's length on disk. A non-zero
+ * answer ends it with that.
+ */
+int sst_each_part(struct sst *t, int (*each)(void *arg, struct slice user, uint64_t len),
+                  void *arg);
+
 enum {
     SST_ITER_NO_CACHE = 1,  /* do not put blocks into the cache (compaction, verification) */
     SST_ITER_READAHEAD = 2, /* tell the environment what comes next */

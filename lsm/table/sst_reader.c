@@ -270,6 +270,27 @@ const struct rangedel_list *sst_rangedels(const struct sst *t)
     return t->rangedels;
 }
 
+/* The parts are the index partitions, which the top index lists. */
+int sst_each_part(struct sst *t, int (*each)(void *arg, struct slice user, uint64_t len), void *arg)
+{
+    uint64_t count = t->properties.partition_count;
+    struct block_iter it;
+    int err;
+
+    block_iter_init(&it);
+    err = block_iter_set(&it, block_contents(t->top));
+    if (!err)
+        block_iter_seek_first(&it);
+    while (!err && it.valid) {
+        err = each(arg, ikey_user(it.key), t->footer.file_len / (count ? count : 1));
+        block_iter_next(&it);
+    }
+    if (!err && it.err)
+        err = block_raise(&t->src, t->footer.top, it.err);
+    block_iter_done(&it);
+    return err;
+}
+
 /* --- Look-up --- */
 
 /* What a look-up knows on its way down. Each step returns 1 to go on in the next block, else 0. */

@@ -47,7 +47,7 @@ static uint64_t new_number(void *arg)
 
 static int count_yield(void *arg, const struct compact_run *r)
 {
-    assert_true(r->read_len > 0);
+    assert_true(r->read_count > 0);
     ((struct scene *)arg)->yields++;
     return 0;
 }
