@@ -32,7 +32,7 @@ struct scene {
     size_t snapshot_count;
     uint64_t next_number;
     unsigned yields;
-    char keys[KEY_COUNT][8];
+    char keys[KEY_COUNT][16];
 };
 
 static struct slice key_of(struct scene *s, uint64_t i)
