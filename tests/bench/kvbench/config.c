@@ -23,6 +23,7 @@ enum {
     OPT_THREADS,
     OPT_ROUNDS,
     OPT_SECONDS,
+    OPT_CALM,
     OPT_TIMEOUT,
     OPT_SEED,
     OPT_DIR,
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
     {"threads", required_argument, NULL, OPT_THREADS},
     {"rounds", required_argument, NULL, OPT_ROUNDS},
     {"seconds", required_argument, NULL, OPT_SECONDS},
+    {"calm", required_argument, NULL, OPT_CALM},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"seed", required_argument, NULL, OPT_SEED},
     {"dir", required_argument, NULL, OPT_DIR},
@@ -181,13 +183,13 @@ static bool parse_child(struct config *c, const char *text)
     return (c->child.engine && c->child.workload) || complain("not for users", "--child");
 }
 
-static bool parse_seconds(struct config *c, const char *text)
+static bool parse_seconds(const char *text, double *ret)
 {
     char *end;
 
-    c->seconds_max = strtod(text, &end);
-    return (end != text && !*end && c->seconds_max > 0) ||
-           complain("--seconds takes a number above 0", text);
+    *ret = strtod(text, &end);
+    return (end != text && !*end && *ret >= 0 && *ret < 1e6) ||
+           complain("a number of seconds was expected", text);
 }
 
 static bool parse_option(struct config *c, int option, const char *arg)
@@ -208,7 +210,9 @@ static bool parse_option(struct config *c, int option, const char *arg)
     case OPT_ROUNDS:
         return parse_unsigned("rounds", arg, 1000, &c->rounds);
     case OPT_SECONDS:
-        return parse_seconds(c, arg);
+        return parse_seconds(arg, &c->seconds_max);
+    case OPT_CALM:
+        return parse_seconds(arg, &c->calm_s);
     case OPT_TIMEOUT:
         return parse_unsigned("timeout", arg, 1000000, &c->timeout_s);
     case OPT_SEED:
@@ -256,6 +260,7 @@ int config_parse(struct config *ret, int argc, char **argv)
     *ret = (struct config){.threads = 1,
                            .rounds = 1,
                            .seconds_max = 20,
+                           .calm_s = 0.3,
                            .timeout_s = 1800,
                            .seed = 1,
                            .dir = tmp && *tmp ? tmp : "/var/tmp",

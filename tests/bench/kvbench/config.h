@@ -38,6 +38,7 @@ struct config {
     unsigned threads;
     unsigned rounds;
     double seconds_max; /* of the timed part of what isn't a fill */
+    double calm_s;      /* without background work: it has settled; 0: no waiting */
     unsigned timeout_s; /* after which a run has failed */
     uint64_t seed;
     const char *dir;                   /* in which the scratch directory is made */

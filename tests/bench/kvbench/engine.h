@@ -70,7 +70,5 @@ const struct engine *engine_at(size_t i);
 /* For engines without patches: read, modify, write. */
 void engine_patch_by_rewriting(const struct engine *e, struct store *s, const struct key *key,
                                size_t offset, const void *bytes, size_t len);
-/* "does not exist" and so on: something that an engine keeps to itself until it is asked for. */
-void *engine_alloc(size_t len);
 
 #endif

@@ -45,7 +45,7 @@ static const char *level_version(void)
 
 static struct store *level_open(const struct config *c, const char *path, bool create)
 {
-    struct store *s = engine_alloc(sizeof(*s));
+    struct store *s = bench_alloc(sizeof(*s));
     char *err = NULL;
 
     (void)c;
@@ -154,7 +154,7 @@ static void level_delete_range(struct store *s, const struct key *start, const s
 
 static struct cursor *level_cursor_open(struct store *s)
 {
-    struct cursor *c = engine_alloc(sizeof(*c));
+    struct cursor *c = bench_alloc(sizeof(*c));
 
     c->it = leveldb_create_iterator(s->db, s->read);
     return c;

@@ -31,7 +31,7 @@ static bool answered(const char *doing, int err)
 
 static struct store *ours_open(const struct config *c, const char *path, bool create)
 {
-    struct store *s = engine_alloc(sizeof(*s));
+    struct store *s = bench_alloc(sizeof(*s));
     struct lsm_options options;
     int err;
 
@@ -157,7 +157,7 @@ static void ours_delete_range(struct store *s, const struct key *start, const st
 
 static struct cursor *ours_cursor_open(struct store *s)
 {
-    struct cursor *c = engine_alloc(sizeof(*c));
+    struct cursor *c = bench_alloc(sizeof(*c));
     int err = lsm_iter_new(s->db, NULL, NULL, 0, NULL, 0, &c->it);
 
     if (err)

@@ -60,7 +60,7 @@ static void set_options(struct store *s, bool create)
 
 static struct store *rocks_open(const struct config *c, const char *path, bool create)
 {
-    struct store *s = engine_alloc(sizeof(*s));
+    struct store *s = bench_alloc(sizeof(*s));
     const char *name = "default";
     const rocksdb_options_t *family_options;
     char *err = NULL;
@@ -156,7 +156,7 @@ static void rocks_delete_range(struct store *s, const struct key *start, const s
 
 static struct cursor *rocks_cursor_open(struct store *s)
 {
-    struct cursor *c = engine_alloc(sizeof(*c));
+    struct cursor *c = bench_alloc(sizeof(*c));
 
     c->it = rocksdb_create_iterator(s->db, s->read);
     return c;

@@ -30,15 +30,6 @@ const struct engine *engine_find(const char *name)
     return NULL;
 }
 
-void *engine_alloc(size_t len)
-{
-    void *p = calloc(1, len);
-
-    if (!p)
-        bench_fail("out of memory");
-    return p;
-}
-
 void engine_patch_by_rewriting(const struct engine *e, struct store *s, const struct key *key,
                                size_t offset, const void *bytes, size_t len)
 {
@@ -47,7 +38,7 @@ void engine_patch_by_rewriting(const struct engine *e, struct store *s, const st
 
     if (!e->get(s, key, &old) || old.len < offset + len)
         bench_fail("the value to be patched, %.*s, is missing or too short", KEY_LEN, key->bytes);
-    changed = engine_alloc(old.len);
+    changed = bench_alloc(old.len);
     memcpy(changed, old.data, old.len);
     memcpy(changed + offset, bytes, len);
     e->put(s, key, changed, old.len, false);

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const char *fail_context = "";
@@ -26,4 +27,13 @@ void bench_fail(const char *fmt, ...)
     fprintf(stderr, "kvbench: %s%s%s\n", fail_context, *fail_context ? ": " : "", text);
     fflush(stderr);
     _exit(1);
+}
+
+void *bench_alloc(size_t len)
+{
+    void *p = calloc(1, len);
+
+    if (!p)
+        bench_fail("out of memory");
+    return p;
 }

@@ -29,6 +29,7 @@ static const char top[] =
     "    --rounds N          how often; medians are shown; default 1. The engines' order changes\n"
     "                        from round to round.\n"
     "    --seconds S         a run that is no fill or overwrite ends after so long; default 20\n"
+    "    --calm S            background work has settled after so long without any; default 0.3\n"
     "    --timeout S         a run that takes longer has failed; default 1800\n"
     "    --seed N            of all that is random; default 1\n"
     "    --dir DIR           where a scratch directory is made, on the disk to be measured; "

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +15,15 @@
 #include "bench/kvbench/config.h"
 #include "bench/kvbench/engine.h"
 #include "bench/kvbench/fail.h"
-#include "bench/kvbench/meter.h"
 #include "bench/kvbench/plot.h"
 #include "bench/kvbench/report.h"
 #include "bench/kvbench/run.h"
+#include "bench/kvbench/store_dir.h"
 #include "bench/kvbench/workload.h"
 
 /* The stores of one engine in one round, by the workloads that have run. */
 struct progress {
-    bool done[WORKLOAD_COUNT_MAX];
-    bool failed;
+    bool done[WORKLOAD_COUNT_MAX], failed[WORKLOAD_COUNT_MAX];
 };
 
 static size_t index_of(const struct workload *w)
@@ -55,7 +53,16 @@ static void say_result(const struct result *r)
                 r->workload, r->value_len, r->metrics[METRIC_OPS_PER_S]);
 }
 
-/* False when it failed, after which the engine's stores are not to be trusted in this round. */
+/* What was done to the store of a run that failed has to be done again. */
+static void forget_store(struct progress *p, const struct workload *failed)
+{
+    p->failed[index_of(failed)] = true;
+    for (size_t i = 0; workload_at(i); i++) {
+        if (!strcmp(workload_at(i)->store, failed->store))
+            p->done[i] = false;
+    }
+}
+
 static bool run_one(const struct config *c, struct child_task task, struct progress *p,
                     struct results *rs)
 {
@@ -69,8 +76,10 @@ static bool run_one(const struct config *c, struct child_task task, struct progr
         if (!run_one(c, needed, p, NULL))
             return false;
     }
-    if (p->failed || !run_task(c, &task, &result)) {
-        p->failed = true;
+    if (p->failed[index_of(task.workload)])
+        return false;
+    if (!run_task(c, &task, &result)) {
+        forget_store(p, task.workload);
         return false;
     }
     flush_disk(task.dir);
@@ -89,7 +98,7 @@ static void remove_stores(const struct config *c, const char *dir)
         for (size_t i = 0; workload_at(i); i++) {
             snprintf(path, sizeof(path), "%s/%s-%s", dir, c->engines[e]->name,
                      workload_at(i)->store);
-            dir_remove(path);
+            store_dir_remove(path);
         }
     }
 }
@@ -98,7 +107,7 @@ static void remove_stores(const struct config *c, const char *dir)
 static bool run_round(const struct config *c, const char *dir, size_t value_len, unsigned round,
                       struct results *rs)
 {
-    struct progress progress[ENGINE_COUNT_MAX] = {{{false}, false}};
+    struct progress progress[ENGINE_COUNT_MAX] = {{{false}, {false}}};
     bool ok = true;
 
     remove_stores(c, dir);
@@ -164,7 +173,7 @@ int main(int argc, char **argv)
     if (config.keep)
         printf("The stores of the last round are in %s\n", dir);
     else
-        dir_remove(dir);
+        store_dir_remove(dir);
     if (!run_was_stopped())
         ok &= report(&config, &results);
     results_done(&results);

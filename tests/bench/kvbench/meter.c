@@ -17,7 +17,6 @@
 #include "bench/kvbench/fail.h"
 
 enum {
-    CALM_MS = 300,
     LOOK_MS = 25,
     /* Of processor time while calm: what looking costs, and timers of the engines. */
     CALM_CPU_US_MAX = 10000,
@@ -106,13 +105,13 @@ static bool another_is_busy(void)
     return busy;
 }
 
-double settle_wait(double seconds_max, bool *ret_calm)
+double settle_wait(double calm_s, double seconds_max, bool *ret_calm)
 {
     const struct timespec look = {0, LOOK_MS * 1000000};
     uint64_t begin = clock_ns(), calm_begin = begin, now = begin;
     double cpu = cpu_seconds();
 
-    while (now - calm_begin < (uint64_t)CALM_MS * 1000000) {
+    while ((double)(now - calm_begin) / 1e9 < calm_s) {
         if ((double)(now - begin) / 1e9 > seconds_max) {
             *ret_calm = false;
             return (double)(now - begin) / 1e9;

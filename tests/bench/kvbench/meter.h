@@ -18,14 +18,10 @@ void usage_read(struct usage *ret);
 uint64_t peak_memory_len(void); /* bytes, VmHWM */
 
 /*
- * Wait until no thread but the caller's has run or waited for the disk for 0.3 seconds. Returns the
- * seconds until that calm began; *ret_calm is false when `seconds_max` passed without it.
+ * Wait until, for `calm_s` seconds, no thread but the caller's has run or waited for the disk.
+ * Returns the seconds until that calm began; *ret_calm is false when `seconds_max` passed without
+ * it. With a calm_s of 0 it does not wait.
  */
-double settle_wait(double seconds_max, bool *ret_calm);
-
-uint64_t dir_space_len(const char *path); /* bytes that its files occupy; 0 when it is missing */
-void dir_remove(const char *path);        /* with all that is in it; a missing one is fine */
-/* Take the pages of the directory's files out of the kernel's cache. */
-void dir_evict(const char *path);
+double settle_wait(double calm_s, double seconds_max, bool *ret_calm);
 
 #endif

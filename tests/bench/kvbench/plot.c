@@ -73,7 +73,8 @@ bool plot_ratios(const struct config *c, const struct results *rs, const char *p
     put_quoted(out, path);
     fputs("\nset title 'operations per second: ours by the better of RocksDB and LevelDB'\n"
           "set logscale y 2\nset grid y\nset style fill solid 0.7\nset boxwidth 0.9\n"
-          "set xtics rotate by -45\nset key top left\nset arrow from graph 0, first 1 to graph 1, "
+          "set xtics rotate by -45\nset rmargin 12\nset key top left\nset arrow from graph 0, "
+          "first 1 to graph 1, "
           "first 1 nohead lw 2\n",
           out);
     put_data(out, c, rs);

@@ -35,6 +35,16 @@ bool report_ratio(const struct config *c, const struct results *rs, const char *
     return true;
 }
 
+bool report_build_is_fast(void)
+{
+#if defined(FLUXFS_DCHECK) || !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) ||           \
+    defined(__SANITIZE_THREAD__)
+    return false;
+#else
+    return true;
+#endif
+}
+
 /* "12345678", "1234", "12.3" in `width` columns, or a dash. */
 static void put_figure(bool there, double x)
 {
@@ -161,6 +171,8 @@ void report_settings(const struct config *c)
         printf("%-9s --lsm-set %s=%llu\n", engine_lsm.name,
                lsm_setting_name(c->lsm_settings[i].field),
                (unsigned long long)c->lsm_settings[i].value);
+    if (!report_build_is_fast())
+        printf("THIS BUILD IS SLOW: costly assertions, a sanitizer, or no optimization.\n");
     printf("Ratio: ours by the better of the others.\n");
 }
 

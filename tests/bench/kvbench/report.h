@@ -16,6 +16,8 @@ bool report_ratio(const struct config *c, const struct results *rs, const char *
                   size_t value_len, enum metric m, double *ret);
 /* The settings, before the first run. */
 void report_settings(const struct config *c);
+/* False for one whose figures say nothing, with costly assertions and the like. */
+bool report_build_is_fast(void);
 /* All tables, to stdout. */
 void report_tables(const struct config *c, const struct results *rs);
 /* False when the file cannot be written, which was complained about. */

@@ -29,10 +29,11 @@ static json_t *settings_to_json(const struct config *c)
         json_object_set_new(set, lsm_setting_name(c->lsm_settings[i].field),
                             json_integer((json_int_t)c->lsm_settings[i].value));
     uname(&system);
-    return made(json_pack("{s:I, s:i, s:i, s:f, s:I, s:o, s:s, s:i}", "count", (json_int_t)c->count,
-                          "threads", (int)c->threads, "rounds", (int)c->rounds, "seconds_max",
-                          c->seconds_max, "seed", (json_int_t)c->seed, "lsm_set", set, "kernel",
-                          system.release, "cores", (int)sysconf(_SC_NPROCESSORS_ONLN)));
+    return made(json_pack(
+        "{s:I, s:i, s:i, s:f, s:I, s:o, s:s, s:i, s:b}", "count", (json_int_t)c->count, "threads",
+        (int)c->threads, "rounds", (int)c->rounds, "seconds_max", c->seconds_max, "seed",
+        (json_int_t)c->seed, "lsm_set", set, "kernel", system.release, "cores",
+        (int)sysconf(_SC_NPROCESSORS_ONLN), "fast_build", (int)report_build_is_fast()));
 }
 
 static json_t *engines_to_json(const struct config *c)

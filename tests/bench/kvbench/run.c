@@ -17,6 +17,7 @@
 
 #include "bench/kvbench/fail.h"
 #include "bench/kvbench/meter.h"
+#include "bench/kvbench/store_dir.h"
 #include "bench/kvbench/workload.h"
 
 enum {
@@ -73,7 +74,7 @@ static void team_init(struct team *t)
     uint64_t steps = b->workload->steps(b->count);
 
     t->count = b->workload->threads ? b->workload->threads : b->config->threads;
-    t->workers = engine_alloc(t->count * sizeof(*t->workers));
+    t->workers = bench_alloc(t->count * sizeof(*t->workers));
     for (unsigned i = 0; i < t->count; i++) {
         struct worker *w = &t->workers[i];
 
@@ -131,11 +132,14 @@ static void prepare(struct team *t)
     struct worker *w = &t->workers[0];
 
     if (b->workload->flags & WORKLOAD_FRESH)
-        dir_remove(b->path);
+        store_dir_remove(b->path);
     if (b->workload->flags & WORKLOAD_COLD)
-        dir_evict(b->path);
+        store_dir_evict(b->path);
     if (!(b->workload->flags & WORKLOAD_OPENS))
         b->store = b->engine->open(b->config, b->path, b->workload->flags & WORKLOAD_FRESH);
+    /* Recovery has read the log, and may have written a table. */
+    if (b->workload->flags & WORKLOAD_COLD)
+        store_dir_evict(b->path);
     if (b->workload->prepare)
         b->workload->prepare(b, w);
     w->op_count = 0;
@@ -144,7 +148,7 @@ static void prepare(struct team *t)
 
 static void set_latency(const struct team *t, struct result *ret)
 {
-    struct histogram *all = engine_alloc(sizeof(*all));
+    struct histogram *all = bench_alloc(sizeof(*all));
     double *m = ret->metrics;
 
     for (unsigned i = 0; i < t->count; i++)
@@ -164,7 +168,7 @@ static void set_work(const struct team *t, uint64_t ns, struct result *ret)
         m[METRIC_OPS] += (double)t->workers[i].op_count;
         m[METRIC_USER_LEN] += (double)t->workers[i].user_len;
     }
-    m[METRIC_SECONDS] = (double)ns / 1e9;
+    m[METRIC_SECONDS] = (double)(ns ? ns : 1) / 1e9;
     m[METRIC_OPS_PER_S] = m[METRIC_OPS] / m[METRIC_SECONDS];
 }
 
@@ -192,7 +196,9 @@ static void measure(struct team *t, struct result *ret)
     usage_read(&from);
     ns = team_run(t);
     usage_read(&front);
-    ret->metrics[METRIC_SETTLE_S] = settle_wait(SETTLE_S_MAX, &calm);
+    ret->metrics[METRIC_SETTLE_S] =
+        settle_wait(t->bench.workload->flags & WORKLOAD_READS ? 0 : t->bench.config->calm_s,
+                    SETTLE_S_MAX, &calm);
     ret->metrics[METRIC_SETTLED] = calm;
     usage_read(&settled);
     ret->metrics[METRIC_PEAK_MEMORY_LEN] = (double)peak_memory_len();
@@ -224,7 +230,7 @@ static void run(const struct config *c, const char *path, struct result *ret)
     team_done(&team);
     if (b->store)
         b->engine->close(b->store);
-    ret->metrics[METRIC_SPACE_LEN] = (double)dir_space_len(path);
+    ret->metrics[METRIC_SPACE_LEN] = (double)store_dir_space_len(path);
 }
 
 int run_child(const struct config *c)

@@ -41,15 +41,16 @@ struct worker {
     bool ended;          /* all of them were done, or a step said STEP_END */
     uint64_t op_count;   /* operations done: what is divided by the seconds */
     uint64_t user_len;   /* bytes of keys and values written */
-    uint64_t timed_ns;   /* when it has `own_time`: of the operations alone */
+    uint64_t timed_ns;   /* with WORKLOAD_OPENS: of the openings alone */
 };
 
 enum {
     WORKLOAD_FRESH = 1,  /* begins without a store */
     WORKLOAD_COLD = 2,   /* the kernel's cache is emptied of the store first */
     WORKLOAD_WRITES = 4, /* its bytes written are shown */
-    WORKLOAD_WHOLE = 8,  /* no limit of time */
-    WORKLOAD_OPENS = 16, /* opens the store itself and counts only its own time */
+    WORKLOAD_READS = 8,  /* leaves no background work to wait for */
+    WORKLOAD_WHOLE = 16, /* no limit of time */
+    WORKLOAD_OPENS = 32, /* opens the store itself and counts only its own time */
 };
 
 enum step {

@@ -1,4 +1,6 @@
-/* What is done to the directories of stores from outside. */
+/* Walks over the directory of a store. */
+#include "bench/kvbench/store_dir.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -8,7 +10,6 @@
 #include <unistd.h>
 
 #include "bench/kvbench/fail.h"
-#include "bench/kvbench/meter.h"
 
 enum {
     WALK_FD_COUNT = 16, /* descriptors that nftw may hold */
@@ -24,7 +25,7 @@ static int add_space(const char *path, const struct stat *st, int type, struct F
     return 0;
 }
 
-uint64_t dir_space_len(const char *path)
+uint64_t store_dir_space_len(const char *path)
 {
     space_len = 0;
     nftw(path, add_space, WALK_FD_COUNT, FTW_PHYS);
@@ -39,7 +40,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return 0;
 }
 
-void dir_remove(const char *path)
+void store_dir_remove(const char *path)
 {
     nftw(path, remove_one, WALK_FD_COUNT, FTW_PHYS | FTW_DEPTH);
 }
@@ -61,7 +62,7 @@ static int evict_one(const char *path, const struct stat *st, int type, struct F
     return 0;
 }
 
-void dir_evict(const char *path)
+void store_dir_evict(const char *path)
 {
     nftw(path, evict_one, WALK_FD_COUNT, FTW_PHYS);
 }
