@@ -10,13 +10,18 @@
  */
 #include "lsm/db/db.h"
 
-/* The number in "NNNNNNNN.suffix" or "prefixNNNNNNNN"; 0 when the name is none of ours. */
+/*
+ * The number in "NNNNNNNN.suffix" or "prefixNNNNNNNN"; 0 when the name is none of ours. Ours have
+ * eight digits, or more without a leading zero: "1.wal" is somebody else's, not 00000001.wal.
+ */
 static uint64_t file_number(const char *name, const char *prefix, const char *suffix)
 {
     size_t len = strlen(name), plen = strlen(prefix), slen = strlen(suffix);
     uint64_t number = 0;
 
-    if (len <= plen + slen || strncmp(name, prefix, plen) || strcmp(name + len - slen, suffix))
+    if (len < plen + slen + 8 || strncmp(name, prefix, plen) || strcmp(name + len - slen, suffix))
+        return 0;
+    if (len > plen + slen + 8 && name[plen] == '0')
         return 0;
     for (size_t i = plen; i < len - slen; i++) {
         if (name[i] < '0' || name[i] > '9' || number > UINT64_MAX / 20)
