@@ -5,11 +5,20 @@
  *
  * Errors. Functions returning int give 0 (or a positive answer where stated) on success and a
  * negative code on failure. lsm_errno turns a code into an errno, lsm_strerror into fixed text, and
- * lsm_detail is the line that says which file, which offset, and what to do. -ENOENT: not found.
- * Outputs are untouched on failure unless stated.
+ * lsm_detail is the line that says which file, which offset, and what to do. -ENOENT: not found; it
+ * is an answer and has no detail. Every function may also fail with -ENOMEM, and every one that
+ * reads the disk with damage (lsm_is_damage) or an errno of the system. A failure of one read is no
+ * failure of the store: other keys stay readable, and writing goes on. Outputs are untouched on
+ * failure unless stated.
+ *
+ * Memory. What is passed in is borrowed during the call and copied where it is kept. What a
+ * function hands out through `ret` belongs to the caller until the function that the comment names.
+ * Lengths are bytes; a pointer may be NULL where its length is 0.
  *
  * Threads. Every function on a struct lsm_db may be called from any thread at once, except
- * lsm_close. A batch and an iterator belong to one thread at a time.
+ * lsm_close. A batch and an iterator belong to one thread at a time; a value and a snapshot may be
+ * used and released by any thread. The library has threads of its own, which block all signals. A
+ * child made by fork must not use what its parent has opened.
  *
  * Durability. When a write returns, its effects survive the end of the process. They survive the
  * loss of power once lsm_sync (or a write with LSM_WRITE_SYNC) that began after it has returned 0.
@@ -53,7 +62,7 @@ struct lsm_options {
     bool create;           /* make the store when it is missing; default false */
     bool must_create;      /* with create: a store that exists is an error; default false */
     bool read_only;        /* change nothing on disk; logs are replayed in memory; default false */
-    unsigned lock_wait_ms; /* wait so long for another process's lock; default 0 */
+    unsigned lock_wait_ms; /* wait so long for another process's lock; default 0: do not */
 
     /*
      * One budget of bytes for cached blocks, indexes, filters and large values, and for memtables:
@@ -96,7 +105,11 @@ struct lsm_options {
      */
     unsigned table_prefix_len;
 
-    /* Called from any thread, also from background ones; may be NULL. text has no newline. */
+    /*
+     * Called from any thread, from several at once, also from background ones, until lsm_close
+     * returns; may be NULL. It must not call the library. text has no newline, and is valid during
+     * the call.
+     */
     void (*log)(void *arg, enum lsm_log_level level, const char *text);
     void *log_arg;
 };
@@ -104,31 +117,44 @@ struct lsm_options {
 LSM_API void lsm_options_default(struct lsm_options *ret);
 
 /*
- * Open or create the store in directory `path`. The options are copied. Damage that cannot be the
- * torn end of a log refuses to open. Errors, beside an errno of the system: see lsm_detail.
+ * Open the store in directory `path`, or with options->create make it, with its directory (not the
+ * directories above it). The options are copied. *ret is to be given to lsm_close.
+ *
+ * One struct lsm_db at a time has a store open, in this process or any other, unless all of them
+ * are read-only. Damage that cannot be the torn end of a log refuses to open; what a crash has
+ * torn off the end of a log was never synced, and is dropped. By lsm_errno: ENOENT there is no
+ * store; EEXIST there is one, and must_create; EINVAL an option, or the directory holds something
+ * else; EBUSY it is in use; ENOTSUP its format is newer than this library; EIO it is damaged.
  */
 LSM_API int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db **ret);
 /*
- * Stop the background work, make everything durable, and free db whatever it returns. Iterators,
- * snapshots and values must be gone. NULL is allowed. The answer is that of the last sync.
+ * Make everything durable, stop the background work, and free db whatever it returns. No other call
+ * may be under way; iterators, snapshot handles and values must have been released. NULL is
+ * allowed. The answer is that of the last sync: not 0 means that what was written since the last
+ * successful lsm_sync may not survive a loss of power.
  */
 LSM_API int lsm_close(struct lsm_db *db);
 
 LSM_API int lsm_errno(int err);            /* a negative code as a positive errno; 0 otherwise */
 LSM_API const char *lsm_strerror(int err); /* static text */
 LSM_API bool lsm_is_damage(int err);       /* the code means damaged bytes on disk */
-/* The calling thread's last failure in words, "" if none; valid until its next call of the library.
+/*
+ * The calling thread's failure in words, without a newline, to be asked for right after it; "" when
+ * there is nothing to add to lsm_strerror. Valid until the thread's next call of the library.
  */
 LSM_API const char *lsm_detail(void);
 
 /* --- Reading --- */
 
-/* A value that was read. It borrows from the store until lsm_value_done. */
+/*
+ * A value that was read. It borrows from the store until lsm_value_done: later writes do not change
+ * it, but it may keep a block or a whole memtable in memory, so it is not for keeping.
+ */
 struct lsm_value {
-    const uint8_t *data;
-    size_t len;     /* bytes */
-    uint64_t seqno; /* of the newest write that made it */
-    void *held[2];  /* the library's */
+    const uint8_t *data; /* not aligned; no zero behind it */
+    size_t len;          /* bytes */
+    uint64_t seqno;      /* of the newest write that made it */
+    void *held[2];       /* the library's */
 };
 
 /*
@@ -137,7 +163,7 @@ struct lsm_value {
  */
 LSM_API int lsm_get(struct lsm_db *db, const struct lsm_snapshot *snapshot, const void *key,
                     size_t key_len, struct lsm_value *ret);
-/* Release what a value borrows. A zeroed value is allowed. */
+/* Release what a value borrows, once. A zeroed value is allowed; the struct stays the caller's. */
 LSM_API void lsm_value_done(struct lsm_value *value);
 
 struct lsm_key {
@@ -146,9 +172,10 @@ struct lsm_key {
 };
 
 /*
- * Many values as of one moment: no write is seen by some and not by others. ret_errs[i] is 0 or
- * negative (-ENOENT: no such key). Values as for lsm_get. Returns 0, or the first error that is
- * not -ENOENT; the values that were read must be released in either case.
+ * Many values as of one moment: no write is seen by some and not by others. The three arrays have
+ * `count` items; ret_errs[i] is 0 or negative (-ENOENT: no such key). Values as for lsm_get.
+ * Returns 0, or the first error that is not -ENOENT; the values that were read must be released in
+ * either case.
  */
 LSM_API int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
                           const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
@@ -156,11 +183,17 @@ LSM_API int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot
 
 /* --- Writing --- */
 
-/* A batch of operations that take effect together, in order. */
+/*
+ * A batch of operations that take effect together, in order: a later one of the same key wins. It
+ * is memory of the caller's and knows no store; it may be written to several, or again.
+ */
 LSM_API int lsm_batch_new(struct lsm_batch **ret);
-LSM_API void lsm_batch_free(struct lsm_batch *b); /* NULL is allowed */
-LSM_API void lsm_batch_clear(struct lsm_batch *b);
-/* Each copies its bytes. -EINVAL for an empty or too long key or value; -ENOMEM. */
+LSM_API void lsm_batch_free(struct lsm_batch *b);  /* NULL is allowed */
+LSM_API void lsm_batch_clear(struct lsm_batch *b); /* empty it, and keep its memory */
+/*
+ * Each copies its bytes. -EINVAL for an empty or too long key, a too long value, or a batch that
+ * would grow beyond about 1 GiB in all; -ENOMEM. After a failure the batch is as it was.
+ */
 LSM_API int lsm_batch_put(struct lsm_batch *b, const void *key, size_t key_len, const void *value,
                           size_t value_len);
 LSM_API int lsm_batch_delete(struct lsm_batch *b, const void *key, size_t key_len);
@@ -173,7 +206,7 @@ LSM_API int lsm_batch_delete_range(struct lsm_batch *b, const void *start, size_
  */
 LSM_API int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len, uint64_t offset,
                             const void *value, size_t value_len);
-LSM_API size_t lsm_batch_count(const struct lsm_batch *b);
+LSM_API size_t lsm_batch_count(const struct lsm_batch *b); /* operations */
 
 enum {
     LSM_WRITE_SYNC = 1,   /* durable when it returns */
@@ -181,22 +214,34 @@ enum {
 };
 
 /*
- * Apply the batch. It stays the caller's, unchanged. -ENOSPC: the disk is full; nothing was done,
- * and the same call may succeed later. ERR_STICKY (EROFS): an earlier write or sync failed and the
- * store has become read-only. An empty batch does nothing but the sync.
+ * Apply the batch; flags are LSM_WRITE_ bits or 0. It stays the caller's, unchanged. When it
+ * returns 0, every read that begins later sees it. It may wait, when writing outruns compaction.
+ *
+ * -ENOSPC: the disk is full; nothing was done, and the same call may succeed later. EROFS (by
+ * lsm_errno): the store is open read-only, or an earlier write or sync failed and made it so until
+ * it is opened again; lsm_detail and lsm_stats say which failure. With LSM_WRITE_SYNC a failure may
+ * also be the sync's: then the batch has taken effect, and nobody knows whether it is durable. An
+ * empty batch does nothing but the sync.
  */
 LSM_API int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags);
+/* A batch of one; errors of lsm_batch_put and lsm_write. */
 LSM_API int lsm_put(struct lsm_db *db, const void *key, size_t key_len, const void *value,
                     size_t value_len, unsigned flags);
+/* The same. A key that is not there is deleted without looking: 0. */
 LSM_API int lsm_delete(struct lsm_db *db, const void *key, size_t key_len, unsigned flags);
-/* Make every write that has returned durable. Concurrent calls share one sync. */
+/*
+ * Make every write that has returned durable. Concurrent calls share one sync. A failure makes the
+ * store read-only, as lsm_write says: a sync that failed is never taken to have worked later.
+ */
 LSM_API int lsm_sync(struct lsm_db *db);
 
 /* --- Iterating --- */
 
 /*
- * An iterator over the keys in [lower, upper) as of the snapshot, or as of now for NULL. A NULL
- * lower or upper is no bound. Bounds are copied. It is placed nowhere until a seek.
+ * An iterator over the keys in [lower, upper) as of the snapshot, or as of now for NULL: writes
+ * that come later do not show. A NULL lower or upper is no bound. Bounds are copied. It is placed
+ * nowhere until lsm_iter_first, lsm_iter_last or a seek. To be given to lsm_iter_free; until then
+ * it holds on to the memtables and files of its moment, also when the snapshot is closed.
  */
 LSM_API int lsm_iter_new(struct lsm_db *db, const struct lsm_snapshot *snapshot, const void *lower,
                          size_t lower_len, const void *upper, size_t upper_len,
@@ -213,15 +258,22 @@ LSM_API int lsm_iter_seek_prev(struct lsm_iter *it, const void *key,
                                size_t key_len); /* last < key */
 LSM_API int lsm_iter_next(struct lsm_iter *it);
 LSM_API int lsm_iter_prev(struct lsm_iter *it);
-/* The entry it stands on; both borrow until the next move. */
+/*
+ * The entry it stands on, to be asked for only when the last move returned 1; both borrow until the
+ * next move or lsm_iter_free.
+ */
 LSM_API const void *lsm_iter_key(const struct lsm_iter *it, size_t *ret_len);
 LSM_API const void *lsm_iter_value(const struct lsm_iter *it, size_t *ret_len);
 
 /* --- Snapshots --- */
 
-/* The store as it is now, for reading, until it is released. Costs no copy. */
+/*
+ * A handle for reading the store as it is now, to be given to lsm_snapshot_close. Costs no copy;
+ * but while it is open, what is overwritten or deleted keeps its space on disk.
+ */
 LSM_API int lsm_snapshot_open(struct lsm_db *db, struct lsm_snapshot **ret);
 LSM_API void lsm_snapshot_close(struct lsm_db *db, struct lsm_snapshot *s); /* NULL is allowed */
+/* The sequence number of the last operation that it shows. */
 LSM_API uint64_t lsm_snapshot_seqno(const struct lsm_snapshot *s);
 
 /*
@@ -232,7 +284,7 @@ enum {
     LSM_SNAPSHOT_NAME_LEN_MAX = 255
 };
 
-/* Everything that has been written when it is called is in it, and durable. -EEXIST. */
+/* Everything that has been written when it is called is in it, and durable. -EEXIST, -EINVAL. */
 LSM_API int lsm_snapshot_create(struct lsm_db *db, const void *name, size_t name_len);
 /* -ENOENT. Handles that were opened by the name stay valid. */
 LSM_API int lsm_snapshot_remove(struct lsm_db *db, const void *name, size_t name_len);
@@ -241,7 +293,7 @@ LSM_API int lsm_snapshot_find(struct lsm_db *db, const void *name, size_t name_l
                               struct lsm_snapshot **ret);
 
 struct lsm_snapshot_info {
-    const void *name; /* valid during the call */
+    const void *name; /* no zero behind it; valid during the call */
     size_t name_len;
     uint64_t seqno;
     uint64_t time_ns; /* when it was made, CLOCK_REALTIME */
@@ -262,9 +314,15 @@ LSM_API int lsm_seqno_time(struct lsm_db *db, uint64_t seqno, uint64_t *ret_time
 
 /* --- Maintenance --- */
 
-/* Write the memtables into tables and wait for it. */
+/*
+ * Write the memtables into tables and wait for it, so that the logs can go. Never needed for
+ * durability. Errors as lsm_write.
+ */
 LSM_API int lsm_flush(struct lsm_db *db);
-/* Compact all tables that overlap [start, end], NULL for no bound, down to the last level; waits.
+/*
+ * Compact all tables that overlap [start, end], NULL for no bound, down to the last level, and wait
+ * for it: afterwards what was overwritten or deleted there takes no space. Reading and writing go
+ * on meanwhile. Errors as lsm_write.
  */
 LSM_API int lsm_compact_range(struct lsm_db *db, const void *start, size_t start_len,
                               const void *end, size_t end_len);
@@ -290,8 +348,9 @@ LSM_API int lsm_repair(const char *path, const struct lsm_options *options, bool
 
 /*
  * Read and verify everything on disk. `each` (may be NULL) is called for every damage found, with
- * the name of the file, the place in bytes (0 when unknown) and a line of text; a non-zero answer
- * ends the verification. `progress` (may be NULL) is called now and then. Returns the number of
+ * the name of the file, the place in bytes (0 when unknown) and a line of text, all valid during
+ * the call; a non-zero answer ends the verification. `progress` (may be NULL) is called now and
+ * then. Both are called by the calling thread, and must not call the library. Returns the number of
  * damages, or an error that kept it from going on.
  */
 LSM_API int lsm_verify(struct lsm_db *db,
@@ -300,7 +359,7 @@ LSM_API int lsm_verify(struct lsm_db *db,
                        void *arg);
 
 struct lsm_stats {
-    uint64_t seqno;          /* of the last visible write */
+    uint64_t seqno;          /* of the last visible operation; each takes one number */
     uint64_t synced_seqno;   /* known to be durable */
     uint64_t table_count[7]; /* by level */
     uint64_t table_len[7];   /* bytes by level */
@@ -329,14 +388,16 @@ struct lsm_stats {
     char sticky_text[256];
 };
 
+/* Figures, cheap enough to be asked for every second. Nothing in it borrows. */
 LSM_API int lsm_stats(struct lsm_db *db, struct lsm_stats *ret);
-/* Only the two disk figures: cheap. */
+/* Only the two disk figures, in bytes: cheap. */
 LSM_API int lsm_disk_space(struct lsm_db *db, uint64_t *ret_total_len, uint64_t *ret_free_len);
 
 /*
  * One file of a store as text, line by line through `put` (a non-zero answer ends it): a log, a
  * table, a manifest, CURRENT, or SUPERBLOCK, by its name in the directory. Takes no lock and needs
- * no open store. full_values: values whole instead of shortened.
+ * no open store. A line has no newline and is valid during the call. full_values: values whole
+ * instead of shortened. Returns 0, `put`'s answer, or an error; -ENOENT: there is no such file.
  */
 LSM_API int lsm_dump_file(const char *path, const char *file, bool full_values,
                           int (*put)(void *arg, const char *line), void *arg);

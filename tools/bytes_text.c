@@ -6,6 +6,7 @@
 #include "tools/bytes_text.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -81,6 +82,21 @@ void bytes_put(FILE *out, struct slice s, bool hex)
         }
         i += n;
     }
+}
+
+char *bytes_text(struct slice s, bool hex)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return NULL;
+    bytes_put(out, s, hex);
+    if (!fclose(out))
+        return text;
+    free(text);
+    return NULL;
 }
 
 static int digit_of(uint8_t c)

@@ -18,6 +18,9 @@ size_t utf8_char_len(const uint8_t *p, size_t len);
  */
 void bytes_put(FILE *out, struct slice s, bool hex);
 
+/* The same as a string, to be freed; NULL when out of memory. */
+char *bytes_text(struct slice s, bool hex);
+
 /*
  * Append what the text stands for, escapes or (with `hex`) pairs of digits. 0, -ENOMEM, or -EINVAL
  * with *ret_why saying what is wrong with it; then *ret holds what came before.

@@ -21,3 +21,11 @@ void time_text(const struct timespec *t, int precise, char buf[TIME_TEXT_LEN])
     }
     buf[len] = 0;
 }
+
+void time_ns_text(uint64_t time_ns, char buf[TIME_TEXT_LEN])
+{
+    struct timespec t = {.tv_sec = (time_t)(time_ns / 1000000000),
+                         .tv_nsec = (long)(time_ns % 1000000000)};
+
+    time_text(&t, 1, buf);
+}

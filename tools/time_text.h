@@ -4,6 +4,7 @@
 #ifndef TOOLS_TIME_TEXT_H
 #define TOOLS_TIME_TEXT_H
 
+#include <stdint.h>
 #include <time.h>
 
 enum {
@@ -15,5 +16,7 @@ enum {
  * without a date is its number of seconds.
  */
 void time_text(const struct timespec *t, int precise, char buf[TIME_TEXT_LEN]);
+/* The same, precise, for nanoseconds since 1970. */
+void time_ns_text(uint64_t time_ns, char buf[TIME_TEXT_LEN]);
 
 #endif

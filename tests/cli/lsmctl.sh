@@ -9,7 +9,8 @@ exits 0 "^Usage: lsmctl" "$LSMCTL" --help
 exits 0 "^lsmctl [0-9]" "$LSMCTL" --version
 exits 2 "^Usage: lsmctl" "$LSMCTL"
 exits 2 'no command "frobnicate"' "$LSMCTL" frobnicate
-for command in get put delete delete-range scan load stats verify dump flush compact bench; do
+for command in get put delete delete-range scan load stats verify dump flush compact snapshot \
+    time bench; do
     exits 0 "^Usage: lsmctl $command" "$LSMCTL" "$command" --help
     exits 0 "^  $command " "$LSMCTL" help
     exits 2 "lsmctl $command: unknown option --frob" "$LSMCTL" "$command" --frob
@@ -101,6 +102,38 @@ printf 'key\0' | refused "no value" "$LSMCTL" load --null "$S/partial"
 printf 'last\tline' | "$LSMCTL" load --quiet "$S/partial"
 same line "$("$LSMCTL" get "$S/partial" last)" "a last line without a newline"
 same "0 pairs" "$("$LSMCTL" load "$S/partial" </dev/null)" "an empty load"
+
+say "snapshots and times"
+"$LSMCTL" put --create "$S/history" apple green
+"$LSMCTL" snapshot create "$S/history" 'first\x00'
+"$LSMCTL" put "$S/history" apple red
+"$LSMCTL" put "$S/history" lime green
+"$LSMCTL" compact "$S/history"
+same red "$("$LSMCTL" get "$S/history" apple)" "the newest value"
+same green "$("$LSMCTL" get --snapshot 'first\x00' "$S/history" apple)" "the value in a snapshot"
+exits 1 "no such key" "$LSMCTL" get --snapshot 'first\x00' "$S/history" lime
+same "apple" "$("$LSMCTL" scan --keys --snapshot 'first\x00' "$S/history" | xargs)" "a snapshot's keys"
+exits 3 "snapshot of that name already" "$LSMCTL" snapshot create "$S/history" 'first\x00'
+"$LSMCTL" snapshot create "$S/history" second
+same 'first\x00 second' "$("$LSMCTL" snapshot list "$S/history" | cut -f 1 | tr '\n' ' ' | sed 's/ $//')" "snapshots"
+exits 0 '"name": "first\\\\x00"' "$LSMCTL" snapshot list --json "$S/history"
+exits 0 "^snapshots: *2" "$LSMCTL" stats "$S/history"
+exits 1 "no such snapshot" "$LSMCTL" snapshot remove "$S/history" third
+exits 1 "no such snapshot" "$LSMCTL" scan --snapshot third "$S/history"
+exits 2 "none of create, remove and list" "$LSMCTL" snapshot frobnicate "$S/history"
+exits 2 "name a store and a snapshot" "$LSMCTL" snapshot create "$S/history"
+exits 3 "1 to 255 bytes" "$LSMCTL" snapshot create "$S/history" ""
+"$LSMCTL" snapshot remove "$S/history" 'first\x00'
+same second "$("$LSMCTL" snapshot list "$S/history" | cut -f 1)" "snapshots that are left"
+today=$(date +%Y-%m-%d)
+"$LSMCTL" get --time "$S/history" apple >"$S/out"
+case $(cat "$S/out") in
+"$today "*" +0000	red" | "$(date +%Y-%m-%d) "*" +0000	red") ;;
+*) fail "get --time: $(cat "$S/out")" ;;
+esac
+same "$(cut -f 1 "$S/out")" "$("$LSMCTL" time "$S/history" 2)" "the time of a sequence number"
+exits 1 "no write with that number" "$LSMCTL" time "$S/history" 1000000
+exits 2 "not a whole number" "$LSMCTL" time "$S/history" 1s
 
 say "looking changes nothing"
 before=$(cd "$STORE" && find . -type f -exec cksum {} + | sort)

@@ -26,7 +26,7 @@ static int set_cache(struct args *a, const char *text)
     return STATUS_OK;
 }
 
-static int parse_count(const char *text, uint64_t *ret)
+int args_parse_count(const char *text, uint64_t *ret)
 {
     char *end;
     unsigned long long v;
@@ -42,7 +42,7 @@ static int parse_count(const char *text, uint64_t *ret)
 static int set_wait(struct args *a, const char *text)
 {
     uint64_t s;
-    int status = parse_count(text, &s);
+    int status = args_parse_count(text, &s);
 
     if (!status && s > WAIT_S_MAX)
         status = cli_usage_error("%s seconds are more than %d", text, WAIT_S_MAX);
@@ -54,12 +54,12 @@ static int set_wait(struct args *a, const char *text)
 static int set_limit(struct args *a, const char *text)
 {
     a->has_limit = true;
-    return parse_count(text, &a->limit);
+    return args_parse_count(text, &a->limit);
 }
 
 static int set_count(struct args *a, const char *text)
 {
-    int status = parse_count(text, &a->count);
+    int status = args_parse_count(text, &a->count);
 
     if (!status && !a->count)
         status = cli_usage_error("a count of 0 measures nothing");
@@ -83,6 +83,12 @@ static int set_prefix(struct args *a, const char *text)
 static int set_from(struct args *a, const char *text)
 {
     a->from = text;
+    return STATUS_OK;
+}
+
+static int set_snapshot(struct args *a, const char *text)
+{
+    a->snapshot = text;
     return STATUS_OK;
 }
 
@@ -116,6 +122,9 @@ static const struct definition {
     {ARGS_FULL, "full", no_argument, offsetof(struct args, full), NULL},
     {ARGS_COUNT, "count", required_argument, 0, set_count},
     {ARGS_VALUE_BYTES, "value-bytes", required_argument, 0, set_value_bytes},
+    {ARGS_SNAPSHOT, "snapshot", required_argument, 0, set_snapshot},
+    {ARGS_TIME, "time", no_argument, offsetof(struct args, time), NULL},
+    {ARGS_DRY_RUN, "dry-run", no_argument, offsetof(struct args, dry_run), NULL},
     {ARGS_QUIET, "quiet", no_argument, offsetof(struct args, quiet), NULL},
 };
 

@@ -29,16 +29,19 @@ enum args_option {
     ARGS_COUNT = 1 << 13,
     ARGS_VALUE_BYTES = 1 << 14,
     ARGS_QUIET = 1 << 15,
+    ARGS_SNAPSHOT = 1 << 16,
+    ARGS_TIME = 1 << 17,
+    ARGS_DRY_RUN = 1 << 18,
     ARGS_STORE = ARGS_CACHE | ARGS_WAIT, /* whatever opens a store takes these */
 };
 
 /* What the command line says. Everything borrows from argv. */
 struct args {
     struct lsm_options options;
-    bool hex, raw, keys, reverse, null, json, full, quiet;
+    bool hex, raw, keys, reverse, null, json, full, quiet, time, dry_run;
     bool has_limit, has_value_len;
     uint64_t limit, count, value_len;
-    const char *prefix, *from; /* NULL when not given */
+    const char *prefix, *from, *snapshot; /* NULL when not given */
     const char *store;
     char **words; /* what follows the store */
     int word_count;
@@ -55,5 +58,7 @@ enum {
  */
 int args_parse(struct args *a, int argc, char **argv, unsigned options, int word_min, int word_max,
                const char *names);
+/* A whole number, or a status after complaining. */
+int args_parse_count(const char *text, uint64_t *ret);
 
 #endif

@@ -13,6 +13,7 @@ static const char help[] =
     "as load reads them. The store is not changed.\n"
     "\n"
     "      --prefix PREFIX      only keys that begin so; instead of START and END\n"
+    "      --snapshot NAME      as of this named snapshot\n"
     "      --reverse            the last key first\n"
     "      --limit COUNT        at most so many\n"
     "      --keys               without the values\n"
@@ -109,15 +110,15 @@ static const void *bound(const struct buf *b)
     return b->len ? b->data : NULL;
 }
 
-static int scan(const struct args *args, const struct range *range)
+static int scan_from(const struct args *args, struct lsm_db *db, const struct range *range)
 {
+    struct lsm_snapshot *snapshot;
     struct lsm_iter *it;
-    struct lsm_db *db;
-    int status = lsmctl_open_to_read(args, &db), err;
+    int status = lsmctl_find_snapshot(args, db, &snapshot), err;
 
     if (status)
         return status;
-    err = lsm_iter_new(db, NULL, bound(&range->lower), range->lower.len, bound(&range->upper),
+    err = lsm_iter_new(db, snapshot, bound(&range->lower), range->lower.len, bound(&range->upper),
                        range->upper.len, &it);
     if (err) {
         status = lsmctl_error(args->store, err);
@@ -125,7 +126,16 @@ static int scan(const struct args *args, const struct range *range)
         status = walk(args, it);
         lsm_iter_free(it);
     }
-    return lsmctl_close(args, db, status);
+    lsm_snapshot_close(db, snapshot);
+    return status;
+}
+
+static int scan(const struct args *args, const struct range *range)
+{
+    struct lsm_db *db;
+    int status = lsmctl_open_to_read(args, &db);
+
+    return status ? status : lsmctl_close(args, db, scan_from(args, db, range));
 }
 
 static int run(int argc, char **argv)
@@ -133,8 +143,8 @@ static int run(int argc, char **argv)
     struct range range = {0};
     struct args args;
     int status = args_parse(&args, argc, argv,
-                            ARGS_STORE | ARGS_PREFIX | ARGS_REVERSE | ARGS_LIMIT | ARGS_KEYS |
-                                ARGS_HEX | ARGS_NULL,
+                            ARGS_STORE | ARGS_SNAPSHOT | ARGS_PREFIX | ARGS_REVERSE | ARGS_LIMIT |
+                                ARGS_KEYS | ARGS_HEX | ARGS_NULL,
                             0, 2, "a store, and at most two keys");
 
     if (status)

@@ -25,6 +25,12 @@ int lsmctl_error(const char *store, int err)
     }
 }
 
+int lsmctl_not_found(const char *store, const char *what)
+{
+    cli_error("%s: %s", store, what);
+    return LSMCTL_NOT_FOUND;
+}
+
 static int open_store(const struct args *args, bool read_only, struct lsm_db **ret)
 {
     struct lsm_options options = args->options;
@@ -43,6 +49,26 @@ int lsmctl_open_to_read(const struct args *args, struct lsm_db **ret)
 int lsmctl_open_to_write(const struct args *args, struct lsm_db **ret)
 {
     return open_store(args, false, ret);
+}
+
+int lsmctl_find_snapshot(const struct args *args, struct lsm_db *db, struct lsm_snapshot **ret)
+{
+    struct buf name = {0};
+    int status, err;
+
+    *ret = NULL;
+    if (!args->snapshot)
+        return STATUS_OK;
+    status = lsmctl_parse(args, "name", args->snapshot, &name);
+    if (!status) {
+        err = lsm_snapshot_find(db, name.data, name.len, ret);
+        if (err == -ENOENT)
+            status = lsmctl_not_found(args->store, "there is no such snapshot");
+        else if (err)
+            status = lsmctl_error(args->store, err);
+    }
+    buf_free(&name);
+    return status;
 }
 
 int lsmctl_close(const struct args *args, struct lsm_db *db, int status)

@@ -29,8 +29,10 @@ enum {
 
 extern const struct command lsmctl_get, lsmctl_put, lsmctl_delete, lsmctl_delete_range, lsmctl_scan,
     lsmctl_load, lsmctl_stats, lsmctl_verify, lsmctl_dump, lsmctl_compact, lsmctl_flush,
-    lsmctl_bench;
+    lsmctl_bench, lsmctl_snapshot, lsmctl_time;
 
+/* Print as cli_error does; returns LSMCTL_NOT_FOUND. */
+int lsmctl_not_found(const char *store, const char *what);
 /* Say why the store could not be used; returns LSMCTL_DAMAGED or LSMCTL_FAILED. */
 int lsmctl_error(const char *store, int err);
 
@@ -40,6 +42,11 @@ int lsmctl_error(const char *store, int err);
  */
 int lsmctl_open_to_read(const struct args *args, struct lsm_db **ret);
 int lsmctl_open_to_write(const struct args *args, struct lsm_db **ret);
+/*
+ * A snapshot to read: the one that --snapshot names, or NULL for the store as it is. A status. To
+ * be given to lsm_snapshot_close.
+ */
+int lsmctl_find_snapshot(const struct args *args, struct lsm_db *db, struct lsm_snapshot **ret);
 /* Close; the status is that of closing when `status` is STATUS_OK, else `status`. */
 int lsmctl_close(const struct args *args, struct lsm_db *db, int status);
 

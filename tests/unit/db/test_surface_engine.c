@@ -1,8 +1,12 @@
 /*
  * The surface of a small engine, through lsm.h: new(path), insert or update, a batch, get, delete,
- * scan of [start, end), full memtables that spill into tables, compaction, asynchronous I/O.
+ * scan of [start, end), full memtables that spill into tables, compaction, asynchronous I/O, one
+ * pinned thread per core.
  */
 #include "unit/db/surface_fixture.h"
+
+#include <sched.h>
+#include <time.h>
 
 static void a_new_path_becomes_a_store_and_only_once(void **state)
 {
@@ -258,6 +262,111 @@ static void io_is_asynchronous_or_the_reason_is_told(void **state)
     close_store(db);
 }
 
+/* The core that a thread of this process is bound to; -1 when it is not bound to one. */
+static int core_of_thread(const char *tid)
+{
+    char path[64], line[256];
+    int core = -1, len = 0;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", tid);
+    f = fopen(path, "r");
+    if (!f)
+        return -1; /* it has just ended */
+    while (fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "Cpus_allowed_list: %d%n", &core, &len) == 1)
+            break;
+    }
+    fclose(f);
+    return line[len] == '\n' ? core : -1;
+}
+
+/* On how many cores a thread stays that is not the program's first. */
+static unsigned bound_core_count(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *e;
+    cpu_set_t cores;
+
+    assert_non_null(tasks);
+    CPU_ZERO(&cores);
+    while ((e = readdir(tasks))) {
+        int core =
+            e->d_name[0] == '.' || atol(e->d_name) == getpid() ? -1 : core_of_thread(e->d_name);
+
+        if (core >= 0)
+            CPU_SET((unsigned)core, &cores);
+    }
+    closedir(tasks);
+    return (unsigned)CPU_COUNT(&cores);
+}
+
+static unsigned usable_core_count(void)
+{
+    cpu_set_t cores;
+
+    assert_int_equal(sched_getaffinity(0, sizeof(cores), &cores), 0);
+    return (unsigned)(CPU_COUNT(&cores) < 64 ? CPU_COUNT(&cores) : 64);
+}
+
+/* A thread binds itself as the first thing that it does, a moment after lsm_open has returned. */
+static void one_thread_per_core_stays_on_it(void **state)
+{
+    unsigned core_count = usable_core_count();
+    time_t give_up = time(NULL) + 60;
+    struct lsm_stats s;
+    struct lsm_db *db = open_store();
+
+    (void)state;
+    assert_int_equal(lsm_stats(db, &s), 0);
+    assert_int_equal(s.worker_count, core_count);
+    while (bound_core_count() != core_count && time(NULL) < give_up)
+        sched_yield();
+    assert_int_equal(bound_core_count(), core_count);
+    close_store(db);
+    assert_int_equal(bound_core_count(), 0);
+}
+
+static void threads_that_are_not_to_be_pinned_go_where_they_like(void **state)
+{
+    struct lsm_stats s;
+    struct lsm_db *db;
+
+    (void)state;
+    options.worker_count = 3;
+    options.pin_workers = false;
+    db = open_store();
+    /* So that the threads have begun. */
+    put(db, "key", "value");
+    assert_int_equal(lsm_compact_range(db, NULL, 0, NULL, 0), 0);
+    assert_int_equal(lsm_stats(db, &s), 0);
+    assert_int_equal(s.worker_count, 3);
+    if (usable_core_count() > 1)
+        assert_int_equal(bound_core_count(), 0);
+    close_store(db);
+}
+
+static void an_iterator_outlives_the_snapshot_that_it_shows(void **state)
+{
+    struct lsm_db *db = open_store();
+    struct lsm_snapshot *snapshot;
+    struct lsm_iter *it;
+    size_t len;
+
+    (void)state;
+    put(db, "key", "old");
+    assert_int_equal(lsm_snapshot_open(db, &snapshot), 0);
+    put(db, "key", "new");
+    assert_int_equal(lsm_iter_new(db, snapshot, NULL, 0, NULL, 0, &it), 0);
+    lsm_snapshot_close(db, snapshot);
+    assert_int_equal(lsm_compact_range(db, NULL, 0, NULL, 0), 0);
+    assert_int_equal(lsm_iter_first(it), 1);
+    assert_memory_equal(lsm_iter_value(it, &len), "old", 3);
+    assert_int_equal(len, 3);
+    lsm_iter_free(it);
+    close_store(db);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -270,6 +379,9 @@ int main(void)
         TEST(full_memtables_spill_into_tables),
         TEST(compaction_keeps_the_newest_and_gives_back_the_space),
         TEST(io_is_asynchronous_or_the_reason_is_told),
+        TEST(one_thread_per_core_stays_on_it),
+        TEST(threads_that_are_not_to_be_pinned_go_where_they_like),
+        TEST(an_iterator_outlives_the_snapshot_that_it_shows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
  */
 #include "unit/db/surface_fixture.h"
 
+#include <time.h>
+
 static void a_value_is_what_was_set_last_with_the_number_of_its_write(void **state)
 {
     struct lsm_db *db = open_store();
@@ -22,6 +24,50 @@ static void a_value_is_what_was_set_last_with_the_number_of_its_write(void **sta
     db = open_store();
     assert_int_equal(expect(db, "apple", "red"), second);
     assert_int_equal(expect(db, "lime", "green"), first + 1);
+    close_store(db);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &t), 0);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t time_of(struct lsm_db *db, const char *key, const char *value)
+{
+    uint64_t time_ns;
+
+    assert_int_equal(lsm_seqno_time(db, expect(db, key, value), &time_ns), 0);
+    return time_ns;
+}
+
+static void a_value_has_the_time_of_its_write_also_after_a_restart(void **state)
+{
+    enum {
+        STEP_NS = 2000000 /* points of time lie at least a millisecond apart */
+    };
+    uint64_t begin, middle, first, second, end;
+    struct lsm_db *db = open_store();
+
+    (void)state;
+    begin = now_ns();
+    put(db, "apple", "red");
+    middle = now_ns();
+    /* Time has to pass between two writes; there is no event to wait for. */
+    while (now_ns() < middle + STEP_NS)
+        continue;
+    put(db, "lime", "green");
+    end = now_ns();
+    first = time_of(db, "apple", "red");
+    second = time_of(db, "lime", "green");
+    assert_in_range(first, begin, middle);
+    assert_in_range(second, middle + STEP_NS, end);
+    close_store(db);
+    db = open_store();
+    assert_int_equal(time_of(db, "apple", "red"), first);
+    assert_int_equal(time_of(db, "lime", "green"), second);
     close_store(db);
 }
 
@@ -293,6 +339,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_value_is_what_was_set_last_with_the_number_of_its_write),
+        TEST(a_value_has_the_time_of_its_write_also_after_a_restart),
         TEST(a_get_after_a_delete_finds_nothing_wherever_the_value_was),
         TEST(an_empty_value_is_not_a_delete),
         TEST(a_stray_file_is_neither_read_nor_removed),
