@@ -73,7 +73,7 @@ int sst_each_part(struct sst *t, int (*each)(void *arg, struct slice user, uint6
 
 enum {
     SST_ITER_NO_CACHE = 1,  /* do not put blocks into the cache (compaction, verification) */
-    SST_ITER_READAHEAD = 2, /* tell the environment what comes next */
+    SST_ITER_READAHEAD = 2, /* read large pieces where blocks are read one after the other */
 };
 /* The iterator holds a reference to t. */
 int sst_iter_new(struct sst *t, unsigned flags, struct iter **ret);

@@ -10,12 +10,8 @@
 
 #include "lsm/base/check.h"
 #include "lsm/base/err.h"
+#include "lsm/table/readahead.h"
 #include "lsm/table/sst_impl.h"
-
-enum {
-    AHEAD_LEN_MIN = 128 << 10,
-    AHEAD_LEN_MAX = 2 << 20
-};
 
 /* A level of the table: the block at hand and where we are in it. */
 struct level_pos {
@@ -30,9 +26,7 @@ struct sst_iter {
     unsigned flags;
     struct level_pos top, index, data;
     struct buf target;
-    /* Readahead: the place asked for, and how much at once; 0: nothing yet. */
-    uint64_t ahead_start, ahead_end;
-    uint64_t ahead_len;
+    struct readahead ahead;
 };
 
 static struct sst_iter *of(struct iter *it)
@@ -71,79 +65,24 @@ static void step(struct level_pos *p, bool backward)
         block_iter_next(&p->it);
 }
 
-static void grow_window(struct sst_iter *s)
+static int read_block(struct sst_iter *s, const struct level_pos *p, struct block_handle h,
+                      bool backward, struct cache_block **ret)
 {
-    s->ahead_len = s->ahead_len * 2 > AHEAD_LEN_MAX ? AHEAD_LEN_MAX : s->ahead_len * 2;
+    enum block_use use = s->flags & SST_ITER_NO_CACHE ? BLOCK_LOOK : BLOCK_FILL;
+
+    if (p == &s->data && s->flags & SST_ITER_READAHEAD)
+        return readahead_block(&s->ahead, &s->t->src, h, use, backward, ret);
+    return block_read(&s->t->src, h, use, p == &s->data ? CACHE_NORMAL : CACHE_HIGH, ret);
 }
 
-static void ask(struct sst_iter *s, uint64_t start, uint64_t end)
-{
-    if (start < end)
-        env_reader_prefetch(s->t->src.reader, start, end - start);
-}
-
-/*
- * Ask for more when the middle of what was asked for last is passed, so that the disk is never
- * waited for between two windows. A jump starts small again.
- */
-static void ahead_forward(struct sst_iter *s, uint64_t start, uint64_t end)
-{
-    uint64_t from, to;
-
-    if (s->ahead_len == 0 || start < s->ahead_start || start > s->ahead_end + AHEAD_LEN_MIN) {
-        s->ahead_len = AHEAD_LEN_MIN;
-        s->ahead_end = start;
-    } else if (end + s->ahead_len / 2 <= s->ahead_end) {
-        return;
-    } else {
-        grow_window(s);
-    }
-    from = s->ahead_end;
-    to = from + s->ahead_len > end ? from + s->ahead_len : end;
-    if (to > s->t->src.blocks_end)
-        to = s->t->src.blocks_end;
-    ask(s, from, to);
-    s->ahead_start = start;
-    s->ahead_end = to > end ? to : end;
-}
-
-/* The same in the mirror. */
-static void ahead_backward(struct sst_iter *s, uint64_t start, uint64_t end)
-{
-    uint64_t from, to;
-
-    if (s->ahead_len == 0 || end > s->ahead_end || end + AHEAD_LEN_MIN < s->ahead_start) {
-        s->ahead_len = AHEAD_LEN_MIN;
-        s->ahead_start = end;
-    } else if (start >= s->ahead_start + s->ahead_len / 2) {
-        return;
-    } else {
-        grow_window(s);
-    }
-    to = s->ahead_start;
-    from = to > s->ahead_len ? to - s->ahead_len : 0;
-    if (from > start)
-        from = start;
-    ask(s, from, to);
-    s->ahead_start = from;
-    s->ahead_end = end;
-}
-
-static bool load(struct sst_iter *s, struct level_pos *p, struct block_handle h,
-                 enum cache_priority priority, bool backward)
+static bool load(struct sst_iter *s, struct level_pos *p, struct block_handle h, bool backward)
 {
     struct cache_block *block;
     int err;
 
     if (p->block && p->handle.offset == h.offset && p->handle.len == h.len)
         return true;
-    err = block_check_handle(&s->t->src, h);
-    if (!err && p == &s->data && s->flags & SST_ITER_READAHEAD)
-        (backward ? ahead_backward : ahead_forward)(s, h.offset,
-                                                    h.offset + h.len + BLOCK_TRAILER_LEN);
-    if (!err)
-        err = block_read(&s->t->src, h, s->flags & SST_ITER_NO_CACHE ? BLOCK_LOOK : BLOCK_FILL,
-                         priority, &block);
+    err = read_block(s, p, h, backward, &block);
     if (err) {
         fail(s, err);
         return false;
@@ -169,7 +108,7 @@ static bool load_index(struct sst_iter *s, bool backward)
     struct block_handle h, filter;
 
     if (top_value_decode(s->top.it.value, &h, &filter))
-        return load(s, &s->index, h, CACHE_HIGH, backward);
+        return load(s, &s->index, h, backward);
     fail(s, sst_raise_format(&s->t->src, s->top.handle, "a top index entry has no valid address"));
     return false;
 }
@@ -180,7 +119,7 @@ static bool load_data(struct sst_iter *s, bool backward)
     struct block_handle h;
 
     if (index_value_decode(s->index.it.value, &h))
-        return load(s, &s->data, h, CACHE_NORMAL, backward);
+        return load(s, &s->data, h, backward);
     fail(s, sst_raise_format(&s->t->src, s->index.handle, "an index entry has no valid address"));
     return false;
 }
@@ -342,6 +281,7 @@ static void sst_iter_free(struct iter *it)
     cache_block_unref(s->index.block);
     cache_block_unref(s->data.block);
     buf_free(&s->target);
+    readahead_done(&s->ahead);
     sst_unref(s->t);
     free(s);
 }
