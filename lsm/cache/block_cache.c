@@ -23,14 +23,17 @@
 #include "lsm/base/check.h"
 #include "lsm/base/mutex.h"
 
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM        1
+/* Every step along a bucket's chain is a cache miss: keep them short. */
+#define HASH_BKT_CAPACITY_THRESH 2U
 #include <uthash.h>
 #include <utlist.h>
 
 enum {
     SHARD_COUNT_MAX = 16,
     SHARD_LEN_MIN = 4 << 20, /* no second shard before each has so many bytes */
-    CACHE_LINE_LEN = 64
+    CACHE_LINE_LEN = 64,
+    TICK_PART = 16, /* a block keeps its place until so great a part of the shard has come in */
 };
 
 struct cache_key {
@@ -46,10 +49,11 @@ struct cached {
     atomic_bool placed; /* in a cache, or on the way in or out: the rest is that cache's */
 
     /* Guarded by the mutex of the shard that it is in. */
-    struct cache_key key;
-    bool is_protected;
-    struct cached *prev, *next;
     UT_hash_handle hh;
+    struct cache_key key;
+    struct cached *prev, *next;
+    uint64_t placed_tick; /* the shard's tick when it was last put at the head of its list */
+    bool is_protected;
     _Alignas(16) uint8_t bytes[];
 };
 
@@ -62,6 +66,7 @@ struct shard {
     struct cached *probation, *protected_; /* most recently used first */
     size_t len, protected_len;             /* bytes charged, in all and in the protected list */
     uint64_t block_count, hits, misses;
+    uint64_t tick; /* counts the blocks that came in */
 };
 
 struct block_cache {
@@ -138,6 +143,7 @@ static struct cached *find_locked(struct shard *s, const struct cache_key *key, 
 static void list_add_locked(struct shard *s, struct cached *b, bool is_protected) REQUIRES(s->mu)
 {
     b->is_protected = is_protected;
+    b->placed_tick = s->tick;
     if (is_protected) {
         DL_PREPEND(s->protected_, b);
         s->protected_len += b->charge;
@@ -280,7 +286,8 @@ struct cache_block *block_cache_get(struct block_cache *c, uint64_t file, uint64
     if (b) {
         s->hits++;
         cache_block_ref(&b->block);
-        if (b != s->protected_) {
+        /* As long as nothing comes in, nothing goes out, and the order does not matter. */
+        if (!b->is_protected || s->tick - b->placed_tick > s->block_count / TICK_PART) {
             list_remove_locked(s, b);
             protect_locked(s, b);
         }
@@ -303,6 +310,7 @@ static bool insert_locked(struct shard *s, struct cached *b, uint64_t hash,
     cache_block_ref(&b->block);
     s->len += b->charge;
     s->block_count++;
+    s->tick++;
     if (priority == CACHE_HIGH)
         protect_locked(s, b);
     else
