@@ -72,7 +72,9 @@ struct shard {
 struct block_cache {
     unsigned shard_count; /* a power of two; constant */
     size_t capacity_len;  /* constant */
+    size_t keep_len_max;  /* constant once shared */
     atomic_llong reserved_len;
+    atomic_size_t kept_len; /* bytes of blocks that are kept outside the lists */
     struct shard shards[];
 };
 
@@ -231,7 +233,9 @@ int block_cache_new(size_t capacity_len, struct block_cache **ret)
     memset(c, 0, len);
     c->shard_count = count;
     c->capacity_len = capacity_len;
+    c->keep_len_max = capacity_len / 2;
     atomic_init(&c->reserved_len, 0);
+    atomic_init(&c->kept_len, 0);
     for (unsigned i = 0; i < count; i++) {
         mutex_init(&c->shards[i].mu);
         atomic_init(&c->shards[i].capacity_len, capacity_len / count);
@@ -367,6 +371,34 @@ void block_cache_reserve(struct block_cache *c, ptrdiff_t change_len)
         mutex_unlock(&s->mu);
         let_go(dead);
     }
+}
+
+void block_cache_set_keep_max(struct block_cache *c, size_t keep_len_max)
+{
+    c->keep_len_max = keep_len_max;
+}
+
+bool block_cache_may_keep(const struct block_cache *c)
+{
+    return atomic_load_explicit(&c->kept_len, memory_order_relaxed) < c->keep_len_max;
+}
+
+bool block_cache_keep(struct block_cache *c, size_t len)
+{
+    size_t before = atomic_fetch_add(&c->kept_len, len);
+
+    if (len > c->keep_len_max || before > c->keep_len_max - len) {
+        atomic_fetch_sub(&c->kept_len, len);
+        return false;
+    }
+    block_cache_reserve(c, (ptrdiff_t)len);
+    return true;
+}
+
+void block_cache_unkeep(struct block_cache *c, size_t len)
+{
+    atomic_fetch_sub(&c->kept_len, len);
+    block_cache_reserve(c, -(ptrdiff_t)len);
 }
 
 void block_cache_stats(struct block_cache *c, struct block_cache_stats *ret)

@@ -56,6 +56,17 @@ void block_cache_drop_file(struct block_cache *c, uint64_t file);
  */
 void block_cache_reserve(struct block_cache *c, ptrdiff_t change_len);
 
+/*
+ * To keep a block of len bytes outside the lists for as long as its owner likes: true when all that
+ * is kept this way is within a limit, half of the capacity at first; then its bytes are reserved
+ * until unkeep. The limit may be set before the cache is shared.
+ */
+void block_cache_set_keep_max(struct block_cache *c, size_t keep_len_max);
+bool block_cache_keep(struct block_cache *c, size_t len);
+void block_cache_unkeep(struct block_cache *c, size_t len);
+/* Whether there is room for more: false spares the try. */
+bool block_cache_may_keep(const struct block_cache *c);
+
 struct block_cache_stats {
     uint64_t hits, misses;
     size_t len, capacity_len; /* bytes */

@@ -31,3 +31,9 @@ size_t budget_memtable_len(const struct lsm_options *o)
 
     return share < o->memtable_len ? share : o->memtable_len;
 }
+
+/* Half of what the memtables can never need. */
+size_t budget_keep_len(const struct lsm_options *o)
+{
+    return (o->cache_bytes - budget_memtable_len(o) * o->memtable_count_max) / 2;
+}

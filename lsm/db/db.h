@@ -145,9 +145,13 @@ int db_writable(struct lsm_db *db);
 uint64_t db_new_file(struct lsm_db *db);
 uint64_t now_ns(int clock);
 
-/* budget.c: a memtable whose memory is counted, and how long one may become. */
+/*
+ * budget.c: a memtable whose memory is counted, how long one may become, and how much of indexes
+ * and filters may be kept outside the cache's order.
+ */
 int db_memtable_new(struct lsm_db *db, uint64_t number, struct memtable **ret);
 size_t budget_memtable_len(const struct lsm_options *o);
+size_t budget_keep_len(const struct lsm_options *o);
 
 /* logs.c: the list of logs and their durability. */
 /* The log becomes the newest; its records come after begin_seqno. */

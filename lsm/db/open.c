@@ -229,6 +229,8 @@ int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **
     init(db, options);
     db->env = env;
     err = block_cache_new(options->cache_bytes, &db->cache);
+    if (!err)
+        block_cache_set_keep_max(db->cache, budget_keep_len(&db->options));
     db->store = (struct table_store){.env = db->env, .cache = db->cache};
     if (!err)
         err = open_store(db);

@@ -97,15 +97,9 @@ static int open_properties(struct sst *t, const struct tail *tail)
 
 static int open_top(struct sst *t, const struct tail *tail)
 {
-    struct block_iter it;
     int err = open_block(t, tail, t->footer.top, &t->top);
 
-    if (err)
-        return err;
-    block_iter_init(&it);
-    err = block_iter_set(&it, block_contents(t->top));
-    block_iter_done(&it);
-    return err ? block_raise(&t->src, t->footer.top, err) : 0;
+    return err ? err : sst_partitions_open(t);
 }
 
 /* One entry to a tombstone. Its keys must stand in the block whole, for they are borrowed. */
@@ -214,7 +208,8 @@ static int open_parts(struct sst *t)
 /* What an open table keeps comes out of the cache's budget. */
 static void reserve_memory(struct sst *t)
 {
-    t->kept_len = sizeof(*t) + t->top->len + (size_t)t->footer.rangedels.len;
+    t->kept_len += sizeof(*t) + t->top->len + (size_t)t->footer.rangedels.len;
+    t->reserved = true;
     if (t->src.cache)
         block_cache_reserve(t->src.cache, (ptrdiff_t)t->kept_len);
 }
@@ -252,8 +247,9 @@ void sst_unref(struct sst *t)
 {
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (t->src.cache && t->kept_len)
+    if (t->src.cache && t->reserved)
         block_cache_reserve(t->src.cache, -(ptrdiff_t)t->kept_len);
+    sst_partitions_close(t);
     cache_block_unref(t->top);
     rangedel_list_free(t->rangedels);
     env_reader_close(t->src.reader);
@@ -375,63 +371,77 @@ static int search_entries(struct search *s, struct block_handle h, struct block_
     return err == 1 && it->err ? block_raise(&s->t->src, h, it->err) : err;
 }
 
-static int search_index(struct search *s, struct block_handle h)
+/* An index or a filter, with a reference for the caller if *ret_owned. */
+static int read_kept(struct search *s, struct sst_kept *k, struct cache_block **ret,
+                     bool *ret_owned)
+{
+    *ret = atomic_load_explicit(&k->kept, memory_order_acquire);
+    *ret_owned = false;
+    if (*ret)
+        return 0;
+    if (!s->l->gather)
+        return sst_kept_read(s->t, k, ret, ret_owned);
+    *ret_owned = true;
+    return read_block(s, k->handle, CACHE_HIGH, ret);
+}
+
+static int search_index(struct search *s, struct sst_kept *index)
 {
     struct cache_block *block;
     struct block_iter it;
-    int err = read_block(s, h, CACHE_HIGH, &block);
+    bool owned;
+    int err = read_kept(s, index, &block, &owned);
 
     if (err)
         return err;
     block_iter_init(&it);
     err = block_iter_set(&it, block_contents(block));
-    err = err ? block_raise(&s->t->src, h, err) : search_entries(s, h, &it);
+    err = err ? block_raise(&s->t->src, index->handle, err) : search_entries(s, index->handle, &it);
     block_iter_done(&it);
-    cache_block_unref(block);
+    if (owned)
+        cache_block_unref(block);
     return err;
 }
 
-static int ask_filter(struct search *s, struct block_handle h, bool *ret_may)
+static int ask_filter(struct search *s, struct sst_kept *filter, bool *ret_may)
 {
     struct cache_block *block;
+    bool owned;
     int err;
 
     *ret_may = true;
-    if (h.len == 0)
+    if (filter->handle.len == 0)
         return 0;
-    err = read_block(s, h, CACHE_HIGH, &block);
+    err = read_kept(s, filter, &block, &owned);
     if (err)
         return err;
     *ret_may = bloom_may_contain(block_contents(block), s->hash);
-    cache_block_unref(block);
+    if (owned)
+        cache_block_unref(block);
     return 0;
 }
 
-static int search_partitions(struct search *s, struct block_iter *top)
+static int search_partitions(struct search *s)
 {
+    struct sst *t = s->t;
     int err = 1;
 
-    for (block_iter_seek(top, s->target); err == 1 && top->valid; block_iter_next(top)) {
-        struct block_handle index, filter;
+    for (size_t i = sst_partition_find(t, s->target); err == 1 && i < t->partition_count; i++) {
         bool may;
 
-        if (!top_value_decode(top->value, &index, &filter))
-            return sst_raise_format(&s->t->src, s->t->footer.top,
-                                    "a top index entry has no valid address");
-        err = ask_filter(s, filter, &may);
+        err = ask_filter(s, &t->partitions[i].filter, &may);
         if (!err)
-            err = may ? search_index(s, index) : 1;
-        if (err == 1 && !goes_on(s, top->key))
+            err = may ? search_index(s, &t->partitions[i].index) : 1;
+        if (err == 1 && !goes_on(s, t->partitions[i].last))
             err = 0;
     }
-    return err == 1 && top->err ? block_raise(&s->t->src, s->t->footer.top, top->err) : err;
+    return err;
 }
 
 int sst_lookup(struct sst *t, struct lookup *l)
 {
     struct search s = {.t = t, .l = l};
     uint8_t target[IKEY_LEN_MAX];
-    struct block_iter top;
     int err;
 
     if (l->key.len > USER_KEY_LEN_MAX)
@@ -442,9 +452,6 @@ int sst_lookup(struct sst *t, struct lookup *l)
     put_le64(target + l->key.len, l->snapshot << 8 | IKEY_SEEK_KIND);
     s.target = slice_of(target, l->key.len + IKEY_TRAILER_LEN);
     s.hash = bloom_hash(l->key);
-    block_iter_init(&top);
-    err = block_iter_set(&top, block_contents(t->top));
-    err = err ? block_raise(&t->src, t->footer.top, err) : search_partitions(&s, &top);
-    block_iter_done(&top);
+    err = search_partitions(&s);
     return err < 0 ? err : 0;
 }

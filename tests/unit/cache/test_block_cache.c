@@ -74,6 +74,27 @@ static void blocks_make_room_for_what_others_reserve(void **state)
     block_cache_free(c);
 }
 
+static void kept_blocks_are_limited_and_counted(void **state)
+{
+    struct block_cache *c;
+
+    (void)state;
+    assert_int_equal(block_cache_new(8 * MIB, &c), 0);
+    assert_true(block_cache_keep(c, 3 * MIB));
+    assert_int_equal(stats_of(c).reserved_len, 3 * MIB);
+    assert_false(block_cache_keep(c, MIB + 1));
+    assert_true(block_cache_may_keep(c));
+    assert_true(block_cache_keep(c, MIB));
+    assert_false(block_cache_may_keep(c));
+    block_cache_unkeep(c, 3 * MIB);
+    assert_true(block_cache_may_keep(c));
+    block_cache_unkeep(c, MIB);
+    assert_int_equal(stats_of(c).reserved_len, 0);
+    block_cache_set_keep_max(c, 100);
+    assert_false(block_cache_keep(c, 101));
+    block_cache_free(c);
+}
+
 static void what_was_put_is_found_by_file_and_offset(void **state)
 {
     struct block_cache *c;
@@ -321,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_make_room_for_what_others_reserve),
+        cmocka_unit_test(kept_blocks_are_limited_and_counted),
         cmocka_unit_test(what_was_put_is_found_by_file_and_offset),
         cmocka_unit_test(budget_is_kept_and_used),
         cmocka_unit_test(smallest_cache_holds_blocks_of_64_kib),
