@@ -204,6 +204,15 @@ int db_flushed_times(struct lsm_db *db, uint64_t after, uint64_t last, struct ti
 /* Everything that is known up to `last`; *ret is owned. */
 int db_all_times(struct lsm_db *db, uint64_t last, struct time_points *ret);
 
+/*
+ * checkpoint.c: a file of this store, by name, into a checkpoint's environment; durable there once
+ * its directory is synced. The caller keeps the file from being removed meanwhile.
+ */
+/* One that nobody will change any more: linked, or copied where that cannot be. */
+int checkpoint_add_file(struct lsm_db *db, struct env *to, const char *name);
+/* At most the first len bytes, copied and synced: of one that may still grow. */
+int checkpoint_copy_file(struct lsm_db *db, struct env *to, const char *name, uint64_t len);
+
 /* features.c: set these bits of the superblock, durably, unless they are set. */
 int db_need_features(struct lsm_db *db, uint64_t ro_compat, uint64_t incompat);
 

@@ -209,6 +209,27 @@ int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
     return env->ops->space(env, ret_total, ret_free);
 }
 
+int env_branch(struct env *env, const char *path, struct env **ret)
+{
+    if (!env->ops->branch)
+        return err_raise(ENOTSUP, "%s: no other store can be made from it", env->path);
+    return env->ops->branch(env, path, ret);
+}
+
+int env_link_out(struct env *env, const char *name, struct env *branch)
+{
+    int err = check_change(branch, name);
+
+    if (err)
+        return err;
+    return env->ops->link_out ? env->ops->link_out(env, name, branch) : -ENOTSUP;
+}
+
+void env_discard(struct env *branch)
+{
+    branch->ops->discard(branch);
+}
+
 const char *env_uring_why_not(struct env *env)
 {
     return env->ops->uring_why_not ? env->ops->uring_why_not(env) : "not asked for";

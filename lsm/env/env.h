@@ -1,7 +1,8 @@
 /*
  * Everything that the engine asks of what lies below it: append to a file, read at an offset, sync,
- * list, delete, replace one small file atomically, lock with an owner. Nothing else in the engine
- * touches the disk. Paths are relative to the store's directory and hold no '/'.
+ * list, delete, replace one small file atomically, lock with an owner. Hard links into another
+ * place are an offer that an environment may decline. Nothing else in the engine touches the disk.
+ * Paths are relative to the store's directory and hold no '/'.
  *
  * Errors are -errno or a private code (err.h), described with err_raise and naming the file.
  * Every function may be called from any thread; one env_writer from one thread at a time.
@@ -46,6 +47,9 @@ struct env_ops {
     int (*replace_small)(struct env *env, const char *name, struct slice contents);
     int (*sync_dir)(struct env *env);
     int (*space)(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
+    int (*branch)(struct env *env, const char *path, struct env **ret);     /* may be NULL */
+    int (*link_out)(struct env *env, const char *name, struct env *branch); /* may be NULL */
+    void (*discard)(struct env *branch);           /* NULL where branch is */
     const char *(*uring_why_not)(struct env *env); /* may be NULL */
     void (*close)(struct env *env);
 };
@@ -170,5 +174,21 @@ int env_replace_small(struct env *env, const char *name, struct slice contents);
 int env_sync_dir(struct env *env);
 /* Bytes of the disk below, in all and free for an ordinary user. */
 int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
+
+/*
+ * A new, empty place for a store, `path`, as an environment of its own that is locked for the
+ * caller. Its name is durable. -EEXIST when there is something at path; -EINVAL when path lies
+ * within the store itself; -ENOTSUP where the environment cannot do that. To be closed with
+ * env_close, or with env_discard.
+ */
+int env_branch(struct env *env, const char *path, struct env **ret);
+/*
+ * Let a file, which nobody will change any more, be in the branch as well, under the same name; the
+ * name is durable after env_sync_dir on the branch. An offer: -ENOTSUP, with no text, when it has
+ * to be copied.
+ */
+int env_link_out(struct env *env, const char *name, struct env *branch);
+/* Close the branch, and remove it with all that is in it. Leaves err_detail alone. */
+void env_discard(struct env *branch);
 
 #endif

@@ -2,7 +2,8 @@
  * The default environment: a directory of the host, opened once and then used through its
  * descriptor, so that neither a change of the working directory nor a rename of the store's path
  * can lead a later call elsewhere. Writers are in env_posix_writer.c, readers in
- * env_posix_reader.c, the lock in env_posix_lock.c; this file opens the directory and changes it.
+ * env_posix_reader.c, the lock in env_posix_lock.c, other directories in env_posix_branch.c; this
+ * file opens the directory and changes it.
  *
  * A crash can leave NAME.tmp of a replacement that was not finished; the next replacement of the
  * same name overwrites it. Names created or removed since the last sync of the directory may be
@@ -182,6 +183,9 @@ const struct env_ops env_posix_ops = {
     .replace_small = replace_small,
     .sync_dir = sync_dir,
     .space = space,
+    .branch = env_posix_branch,
+    .link_out = env_posix_link_out,
+    .discard = env_posix_discard,
     .close = close_env,
 };
 

@@ -34,6 +34,10 @@ int env_posix_write(int fd, const struct slice *parts, unsigned part_count, uint
 
 int env_posix_lock(struct env_posix *e);
 
+int env_posix_branch(struct env *env, const char *path, struct env **ret);
+int env_posix_link_out(struct env *env, const char *name, struct env *branch);
+void env_posix_discard(struct env *branch);
+
 /*
  * For environments that embed a struct env_posix first: env_posix_open's work on memory that is all
  * zeros; the ops are set and may be replaced. env_posix_done also frees what init left when it

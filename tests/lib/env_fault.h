@@ -29,16 +29,22 @@ enum {
     ENV_FAULT_REPLACE = 1 << 9,
     ENV_FAULT_LIST = 1 << 10,
     ENV_FAULT_SPACE = 1 << 11,
+    ENV_FAULT_LINK = 1 << 12,
     ENV_FAULT_CHANGES = ENV_FAULT_CREATE | ENV_FAULT_APPEND | ENV_FAULT_SYNC | ENV_FAULT_SYNC_DIR |
                         ENV_FAULT_TRUNCATE | ENV_FAULT_REMOVE | ENV_FAULT_REPLACE,
-    ENV_FAULT_ALL = (1 << 12) - 1,
+    ENV_FAULT_ALL = (1 << 13) - 1,
 };
 
 /* Takes base over; on failure base stays the caller's. */
 int env_fault_open(struct env *base, struct env_fault **ret);
 /* Close files first. Closes base. NULL is allowed. */
 void env_fault_close(struct env_fault *f);
-/* The environment; env_close on it does nothing, so that a store can be opened on it again. */
+/*
+ * The environment; env_close on it does nothing, so that a store can be opened on it again.
+ *
+ * A branch of it counts its calls here and fails with it. Closing a branch is a power cut for it:
+ * what is not durable by then is gone.
+ */
 struct env *env_fault_env(struct env_fault *f);
 
 /*

@@ -8,7 +8,7 @@
 #include "lsm/base/mutex.h"
 
 enum {
-    FAULT_KIND_COUNT = 12
+    FAULT_KIND_COUNT = 13
 };
 
 /* A file that is or was there. All fields are guarded by env_fault.mu. */
@@ -25,6 +25,7 @@ struct fault_file {
 struct env_fault {
     struct env env;
     struct env *base;
+    struct env_fault *origin; /* of a branch: it decides what fails; else NULL */
 
     struct mutex mu;
     struct fault_file *files;         /* [mu] freed by a crash and at the end */

@@ -22,9 +22,13 @@ struct fault_reader {
     struct env_reader *base;
 };
 
+static int begin(struct env_fault *f, unsigned kind, const char *name);
+
 /* Whether a call of this kind fails now. */
 static int begin_locked(struct env_fault *f, unsigned kind, const char *name) REQUIRES(f->mu)
 {
+    if (f->origin)
+        return begin(f->origin, kind, name);
     f->calls[__builtin_ctz(kind)]++;
     if (!f->fail_code || !(f->fail_kinds & kind))
         return 0;
@@ -405,10 +409,62 @@ static const char *uring_why_not(struct env *env)
     return env_uring_why_not(env_fault_of(env)->base);
 }
 
-/* The wrapper outlives the stores that are opened on it. */
+/* The wrapper outlives the stores that are opened on it, but for a branch: see env_fault_env. */
 static void close_env(struct env *env)
 {
-    (void)env;
+    struct env_fault *f = env_fault_of(env);
+
+    if (!f->origin)
+        return;
+    CHECK(env_fault_crash(f, 0, 0) == 0);
+    env_fault_close(f);
+}
+
+static int branch(struct env *env, const char *path, struct env **ret)
+{
+    struct env_fault *f = env_fault_of(env), *made;
+    struct env *base;
+    int err = begin(f, ENV_FAULT_CREATE, path);
+
+    if (!err)
+        err = env_branch(f->base, path, &base);
+    if (err)
+        return err;
+    CHECK(env_fault_open(base, &made) == 0);
+    made->origin = f;
+    *ret = &made->env;
+    return 0;
+}
+
+static int link_out(struct env *env, const char *name, struct env *to)
+{
+    struct env_fault *f = env_fault_of(env), *made = env_fault_of(to);
+    struct fault_file *file;
+    struct env_reader *r;
+    int err = begin(f, ENV_FAULT_LINK, name);
+
+    if (!err)
+        err = env_link_out(f->base, name, made->base);
+    if (err)
+        return err;
+    CHECK(env_reader_open(made->base, name, &r) == 0);
+    mutex_lock(&made->mu);
+    file = fault_file_new_locked(made, name);
+    CHECK(env_reader_len(r, &file->len) == 0);
+    file->synced_len = file->len; /* only synced files are linked */
+    made->used += file->len;
+    mutex_unlock(&made->mu);
+    env_reader_close(r);
+    return 0;
+}
+
+static void discard(struct env *env)
+{
+    struct env_fault *f = env_fault_of(env);
+
+    env_discard(f->base);
+    f->base = NULL;
+    env_fault_close(f);
 }
 
 const struct env_ops env_fault_ops = {
@@ -430,6 +486,9 @@ const struct env_ops env_fault_ops = {
     .replace_small = replace_small,
     .sync_dir = sync_dir,
     .space = space,
+    .branch = branch,
+    .link_out = link_out,
+    .discard = discard,
     .uring_why_not = uring_why_not,
     .close = close_env,
 };
