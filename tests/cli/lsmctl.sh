@@ -161,7 +161,8 @@ exits 0 '"p999_us"' "$LSMCTL" bench --count 10 --json "$S/bench2"
 
 say "a store in use"
 mkfifo "$S/hold"
-"$LSMCTL" load --quiet "$S/partial" <"$S/hold" &
+# The attempts below may have it open for a moment.
+"$LSMCTL" load --wait 60 --quiet "$S/partial" <"$S/hold" &
 holder=$!
 exec 3>"$S/hold"
 lock_is_held() {

@@ -185,6 +185,8 @@ int args_parse(struct args *a, int argc, char **argv, unsigned options, int word
     a->word_count = argc - optind - 1;
     if (a->word_count < word_min || a->word_count > word_max)
         return cli_usage_error("name %s", names);
+    if (!*argv[optind])
+        return cli_usage_error("the name of the store is empty");
     a->store = argv[optind];
     a->words = argv + optind + 1;
     return STATUS_OK;

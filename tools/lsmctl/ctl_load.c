@@ -57,6 +57,7 @@ static int write_batch(struct load *l)
         progress_clear(&l->progress);
         cli_error("%s: the first %llu pairs were loaded, then:", l->args->store,
                   (unsigned long long)l->done_count);
+        lsm_batch_clear(l->batch);
         return lsmctl_error(l->args->store, err);
     }
     l->done_count += lsm_batch_count(l->batch);
