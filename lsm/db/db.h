@@ -71,6 +71,7 @@ struct lsm_db {
     struct table_store store;
     struct pick_options pick;
     struct sst_builder_options builder;
+    uint64_t replayed_len; /* bytes of the logs that were replayed, open read-only; 0 otherwise */
 
     /* Atomic. */
     atomic_uint_fast64_t visible_seqno; /* readers see everything up to it */

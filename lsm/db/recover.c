@@ -159,6 +159,8 @@ static int replay_all(struct replay *r)
         if (!r->ended && wal_reader_last_seqno(reader) > r->seqno)
             note_end(r, log, 0);
         err = r->ended ? examine_later(r, reader, log) : replay_log(r, reader, log);
+        if (r->db->options.read_only)
+            r->db->replayed_len += wal_reader_file_len(reader);
         wal_reader_close(reader);
     }
     return err;

@@ -70,6 +70,7 @@ int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
     memory_stats(db, sv, &s);
     env_stats(db, &s);
     sv_put(sv);
+    s.wal_len = db->replayed_len;
     mutex_lock(&db->mu);
     for (struct wal_ref *w = db->wals_oldest; w; w = w->next)
         s.wal_len += wal_writer_len(w->writer);

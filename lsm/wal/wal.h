@@ -76,6 +76,7 @@ enum wal_header_state {
  * is empty and torn.
  */
 int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret);
+uint64_t wal_reader_file_len(const struct wal_reader *r); /* bytes, whatever they hold */
 enum wal_header_state wal_reader_header(const struct wal_reader *r);
 /* The sequence number after which the log begins; 0 without a whole header. */
 uint64_t wal_reader_last_seqno(const struct wal_reader *r);

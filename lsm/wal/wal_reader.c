@@ -149,6 +149,11 @@ int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret)
     return 0;
 }
 
+uint64_t wal_reader_file_len(const struct wal_reader *r)
+{
+    return r->file_len;
+}
+
 enum wal_header_state wal_reader_header(const struct wal_reader *r)
 {
     return r->header;

@@ -193,6 +193,24 @@ static void write_three(struct lsm_db *db)
     put(db, "three", "3");
 }
 
+static void a_store_that_is_only_read_tells_how_long_its_logs_are(void **state)
+{
+    struct lsm_stats s;
+    struct lsm_db *db;
+    off_t len;
+
+    (void)state;
+    write_and_die(write_three);
+    len = file_len(newest(".wal"));
+    options.create = false;
+    options.read_only = true;
+    db = open_store();
+    assert_int_equal(lsm_stats(db, &s), 0);
+    assert_int_equal(s.wal_len, len);
+    close_store(db);
+    assert_int_equal(file_len(newest(".wal")), len);
+}
+
 static void a_torn_tail_loses_what_was_torn_and_nothing_else(void **state)
 {
     struct lsm_db *db;
@@ -344,6 +362,7 @@ int main(void)
         TEST(an_empty_value_is_not_a_delete),
         TEST(a_stray_file_is_neither_read_nor_removed),
         TEST(many_megabytes_of_small_records_are_recovered),
+        TEST(a_store_that_is_only_read_tells_how_long_its_logs_are),
         TEST(a_torn_tail_loses_what_was_torn_and_nothing_else),
         TEST(a_flipped_byte_in_what_was_synced_refuses_to_open),
         TEST(a_flipped_byte_in_a_table_is_reported_and_never_read_as_data),
