@@ -49,7 +49,7 @@ static const char bottom[] =
     "    written             bytes sent to the disk's cache, up to then (write_bytes of\n"
     "                        /proc/self/io), by bytes of keys and values that the caller wrote\n"
     "    memory              the most that the process had resident, mapped files included\n"
-    "    cpu                 seconds of processor time of all threads, up to then\n"
+    "    processor           time of all threads, up to then\n"
     "    space               of the store when it was closed\n"
     "    goal                a ratio of operations, at least; or of bytes and memory, at most\n"
     "\n"

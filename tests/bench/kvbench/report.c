@@ -117,12 +117,12 @@ static void put_speed(const struct config *c, const struct results *rs, size_t v
     }
 }
 
-/* A table of one figure; with a goal, also of its ratio. */
+/* A table of one figure and its ratio, with a goal if it is above 0. */
 static void put_metric(const struct config *c, const struct results *rs, size_t value_len,
                        const char *title, enum metric m, double unit, double goal,
                        unsigned wanted_flags)
 {
-    put_head(c, title, goal > 0 ? "    ratio  goal" : "");
+    put_head(c, title, goal > 0 ? "    ratio  goal" : "    ratio");
     for (size_t i = 0; i < c->workload_count; i++) {
         const struct workload *w = c->workloads[i];
 
@@ -130,10 +130,7 @@ static void put_metric(const struct config *c, const struct results *rs, size_t 
             continue;
         printf("%-*s", NAME_WIDTH, w->name);
         put_row_of(c, rs, w->name, value_len, m, unit);
-        if (goal > 0)
-            put_ratio(c, rs, w->name, value_len, m, goal);
-        else
-            printf("\n");
+        put_ratio(c, rs, w->name, value_len, m, goal);
     }
 }
 
@@ -190,7 +187,8 @@ void report_tables(const struct config *c, const struct results *rs)
         put_metric(c, rs, len, "bytes written per byte of the user's, settled",
                    METRIC_WRITTEN_PER_USER, 1, GOAL_WRITTEN_MAX, WORKLOAD_WRITES);
         put_metric(c, rs, len, "peak memory, MiB", METRIC_PEAK_MEMORY_LEN, mib, GOAL_MEMORY_MAX, 0);
-        put_metric(c, rs, len, "processor seconds, settled", METRIC_CPU_S, 1, 0, 0);
+        put_metric(c, rs, len, "processor microseconds of an operation, settled",
+                   METRIC_CPU_US_PER_OP, 1, 0, 0);
         put_metric(c, rs, len, "seconds until settled", METRIC_SETTLE_S, 1, 0, WORKLOAD_WRITES);
         put_metric(c, rs, len, "space, MiB", METRIC_SPACE_LEN, mib, 0, WORKLOAD_WRITES);
         put_latency(c, rs, len);

@@ -22,6 +22,7 @@ static const char *const metric_names[METRIC_COUNT] = {
     [METRIC_WRITTEN_PER_USER] = "written_per_user",
     [METRIC_READ_LEN] = "read_len",
     [METRIC_FRONT_CPU_S] = "front_cpu_s",
+    [METRIC_CPU_US_PER_OP] = "cpu_us_per_op",
     [METRIC_CPU_S] = "cpu_s",
     [METRIC_SETTLE_S] = "settle_s",
     [METRIC_SETTLED] = "settled",

@@ -22,6 +22,7 @@ enum metric {
     METRIC_WRITTEN_PER_USER, /* METRIC_WRITTEN_LEN by METRIC_USER_LEN; 0 when nothing was written */
     METRIC_READ_LEN,         /* bytes read from the disk until then */
     METRIC_FRONT_CPU_S,
+    METRIC_CPU_US_PER_OP,   /* until then, by METRIC_OPS */
     METRIC_CPU_S,           /* until then */
     METRIC_SETTLE_S,        /* seconds from the end of the foreground until then */
     METRIC_SETTLED,         /* 1; 0 when it never was */
