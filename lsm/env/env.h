@@ -5,7 +5,8 @@
  * Paths are relative to the store's directory and hold no '/'.
  *
  * Errors are -errno or a private code (err.h), described with err_raise and naming the file.
- * Every function may be called from any thread; one env_writer from one thread at a time.
+ * Every function may be called from any thread; one env_writer from one thread at a time, except
+ * that a sync may run beside an append, and then covers what was appended before it began.
  */
 #ifndef LSM_ENV_ENV_H
 #define LSM_ENV_ENV_H
@@ -117,8 +118,7 @@ int env_writer_append(struct env_writer *w, const struct slice *parts, unsigned 
  * The same for a file that is of use only when it is whole: what is appended may wait in memory and
  * be written in the background, so it survives the end of this process only after a sync. A failed
  * write may show in any later call, and then every call after it fails with the same error; the
- * file may then have any length and any bytes, and is to be removed. Calls may come from several
- * threads one after the other, but a thread that appended may not end before the next sync.
+ * file may then have any length and any bytes, and is to be removed.
  */
 int env_writer_create_behind(struct env *env, const char *name, struct env_writer **ret);
 /*

@@ -9,6 +9,9 @@
  * shares no lock while it writes; ring and buffers go from a writer that is closed to the next one.
  * Without a ring (no memory, or io_uring is refused meanwhile) it writes its full buffers itself.
  *
+ * A sync may run beside appends, as for other writers: it holds the writer's lock until everything
+ * that was appended before is written, and lets go of it for fdatasync.
+ *
  * A request that did not simply succeed is done again by a POSIX call, at the same offset; only if
  * that fails is it an error, and it sticks: what of the file is on disk is then unknown. A crash
  * leaves any part of the file.
@@ -42,13 +45,15 @@ struct behind_buf {
 };
 
 struct behind_writer {
-    struct env_writer head;
-    struct env_writer *file; /* the POSIX writer below; its len is set when it is asked */
-    struct behind_kit *kit;
-    unsigned requests; /* in flight, of all buffers */
-    struct behind_buf bufs[BUF_COUNT];
-    unsigned filling; /* index of the buffer that takes appends; it is not sent */
-    int poison;       /* the errno of the first failure */
+    struct env_writer head; /* len: [mu] */
+    struct behind_kit *kit; /* its contents: [mu] */
+
+    struct mutex mu;         /* a leaf */
+    struct env_writer *file; /* the POSIX writer below; its len, set when it is asked: [mu] */
+    unsigned requests;       /* [mu] in flight, of all buffers */
+    struct behind_buf bufs[BUF_COUNT]; /* [mu] */
+    unsigned filling; /* [mu] index of the buffer that takes appends; it is not sent */
+    int poison;       /* [mu] the errno of the first failure */
 };
 
 static struct behind_writer *of(struct env_writer *w)
@@ -56,10 +61,10 @@ static struct behind_writer *of(struct env_writer *w)
     return (struct behind_writer *)w;
 }
 
-static int refuse(const struct behind_writer *w)
+static int refuse_locked(const struct behind_writer *w) REQUIRES(w->mu)
 {
     if (!w->poison)
-        return 0;
+        return env_posix_writer_refuse(w->file);
     return env_posix_raise(w->head.env, w->head.name, "write", w->poison);
 }
 
@@ -125,6 +130,7 @@ int uring_behind_create(struct env *env, const char *name, struct env_writer **r
         free(w);
         return err;
     }
+    mutex_init(&w->mu);
     w->head = (struct env_writer){.env = env, .name = w->file->name, .behind = true};
     *ret = &w->head;
     return 0;
@@ -136,7 +142,7 @@ static uint8_t *buf_data(const struct behind_writer *w, const struct behind_buf 
 }
 
 /* Nothing of the buffer is in flight any more: see that it is written, and empty it. */
-static void settle(struct behind_writer *w, struct behind_buf *b)
+static void settle_locked(struct behind_writer *w, struct behind_buf *b) REQUIRES(w->mu)
 {
     struct slice part = slice_of(buf_data(w, b), b->len);
     uint64_t written;
@@ -152,7 +158,7 @@ static void settle(struct behind_writer *w, struct behind_buf *b)
 }
 
 /* A buffer was written, or its way to the disk has begun. */
-static void note_done(void *arg, uint64_t user_data, int res)
+static void note_done_locked(void *arg, uint64_t user_data, int res) NO_TSA
 {
     struct behind_writer *w = arg;
     struct behind_buf *b = &w->bufs[user_data / 2];
@@ -160,13 +166,13 @@ static void note_done(void *arg, uint64_t user_data, int res)
     if (user_data % 2 == 0)
         b->written = res >= 0 && (size_t)res == b->len;
     if (--b->requests == 0)
-        settle(w, b);
+        settle_locked(w, b);
 }
 
 /* Submit what is prepared, and wait until no more than `leave` requests are in flight. */
-static void run(struct behind_writer *w, unsigned leave)
+static void run_locked(struct behind_writer *w, unsigned leave) REQUIRES(w->mu)
 {
-    if (!w->kit->has_ring || uring_run(&w->kit->ring, &w->requests, leave, note_done, w))
+    if (!w->kit->has_ring || uring_run(&w->kit->ring, &w->requests, leave, note_done_locked, w))
         return;
     atomic_store(&env_uring_of(w->head.env)->refused, true);
     io_uring_queue_exit(&w->kit->ring);
@@ -174,12 +180,12 @@ static void run(struct behind_writer *w, unsigned leave)
     w->requests = 0;
     for (unsigned i = 0; i < BUF_COUNT; i++) {
         if (w->bufs[i].sent)
-            settle(w, &w->bufs[i]);
+            settle_locked(w, &w->bufs[i]);
     }
 }
 
 /* A write, and after it a request to bring those bytes to the disk. */
-static void prepare(struct behind_writer *w, struct behind_buf *b)
+static void prepare_locked(struct behind_writer *w, struct behind_buf *b) REQUIRES(w->mu)
 {
     int fd = env_posix_writer_fd(w->file);
     uint64_t user_data = 2 * (uint64_t)(b - w->bufs);
@@ -198,24 +204,24 @@ static void prepare(struct behind_writer *w, struct behind_buf *b)
 }
 
 /* Have the full buffer written and go on with the next, waiting until it is empty. */
-static void send_out(struct behind_writer *w)
+static void send_locked(struct behind_writer *w) REQUIRES(w->mu)
 {
     struct behind_buf *b = &w->bufs[w->filling];
 
     b->sent = true;
     w->filling = (w->filling + 1) % BUF_COUNT;
     if (w->kit->has_ring) {
-        prepare(w, b);
-        run(w, w->requests);
+        prepare_locked(w, b);
+        run_locked(w, w->requests);
     } else {
-        settle(w, b);
+        settle_locked(w, b);
     }
     while (w->bufs[w->filling].sent)
-        run(w, w->requests - 1);
+        run_locked(w, w->requests - 1);
 }
 
 /* Copy what the filling buffer has room for; returns how much that was. */
-static size_t fill(struct behind_writer *w, const uint8_t *data, size_t len)
+static size_t fill_locked(struct behind_writer *w, const uint8_t *data, size_t len) REQUIRES(w->mu)
 {
     struct behind_buf *b = &w->bufs[w->filling];
     size_t room = BUF_LEN - b->len, n = len < room ? len : room;
@@ -238,65 +244,84 @@ static size_t fill(struct behind_writer *w, const uint8_t *data, size_t len)
 int uring_behind_append(struct env_writer *head, const struct slice *parts, unsigned part_count)
 {
     struct behind_writer *w = of(head);
+    int err;
 
+    mutex_lock(&w->mu);
     for (unsigned i = 0; i < part_count; i++) {
         size_t done = 0;
 
         while (done < parts[i].len && !w->poison) {
-            done += fill(w, parts[i].data + done, parts[i].len - done);
+            done += fill_locked(w, parts[i].data + done, parts[i].len - done);
             if (w->bufs[w->filling].len == BUF_LEN)
-                send_out(w);
+                send_locked(w);
         }
     }
-    return refuse(w);
+    err = refuse_locked(w);
+    mutex_unlock(&w->mu);
+    return err;
 }
 
 /* Have everything written. */
-static int drain(struct behind_writer *w)
+static int drain_locked(struct behind_writer *w) REQUIRES(w->mu)
 {
     if (w->bufs[w->filling].len)
-        send_out(w);
+        send_locked(w);
     if (w->requests)
-        run(w, 0);
+        run_locked(w, 0);
     w->file->len = w->head.len;
-    return refuse(w);
+    return refuse_locked(w);
 }
 
 int uring_behind_sync(struct env_writer *head)
 {
     struct behind_writer *w = of(head);
-    int err = drain(w);
+    int err;
 
+    mutex_lock(&w->mu);
+    err = drain_locked(w);
+    mutex_unlock(&w->mu);
     return err ? err : env_posix_writer_sync(w->file);
 }
 
 int uring_behind_reserve(struct env_writer *head, uint64_t len)
 {
     struct behind_writer *w = of(head);
-    int err = drain(w);
+    int err;
 
-    return err ? err : env_posix_writer_reserve(w->file, len);
+    mutex_lock(&w->mu);
+    err = drain_locked(w);
+    if (!err)
+        err = env_posix_writer_reserve(w->file, len);
+    mutex_unlock(&w->mu);
+    return err;
 }
 
 int uring_behind_truncate(struct env_writer *head, uint64_t len)
 {
     struct behind_writer *w = of(head);
-    int err = drain(w);
+    int err;
 
+    mutex_lock(&w->mu);
+    err = drain_locked(w);
     if (!err)
         err = env_posix_writer_truncate(w->file, len);
     if (!err)
         head->len = len;
+    mutex_unlock(&w->mu);
     return err;
 }
 
 int uring_behind_close(struct env_writer *head)
 {
     struct behind_writer *w = of(head);
-    int err = drain(w), close_err;
+    int err, close_err;
 
+    mutex_lock(&w->mu);
+    err = drain_locked(w);
+    mutex_unlock(&w->mu);
     kit_give(env_uring_of(head->env), w->kit);
     close_err = env_posix_writer_close(w->file);
+    mutex_done(&w->mu);
     free(w);
     return err ? err : close_err;
 }

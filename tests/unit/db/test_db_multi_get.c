@@ -26,7 +26,7 @@ static struct lsm_db *db;
 static struct {
     const struct env_ops *real;
     struct env_ops ops;
-    unsigned batches, batched, single;
+    atomic_uint batches, batched, single; /* background threads read as well */
 } count;
 
 static void count_many(struct env *env, struct env_read *reads, size_t n)
@@ -224,7 +224,9 @@ static void missing_blocks_are_read_together(void **state)
     /* Opens the table, and brings its only index and filter into the cache. */
     assert_int_equal(lsm_get(db, NULL, "key00000000", 11, &v), 0);
     lsm_value_done(&v);
-    count.batches = count.batched = count.single = 0;
+    atomic_store(&count.batches, 0);
+    atomic_store(&count.batched, 0);
+    atomic_store(&count.single, 0);
     assert_int_equal(get_spread(60, 1), 0);
     assert_int_equal(count.batches, 1);
     assert_in_range(count.batched, 25, 59);

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -319,6 +320,66 @@ static void a_small_failed_write_behind_shows_at_the_sync(void **state)
     assert_int_equal(env_writer_close(w), -EFBIG);
 }
 
+static void *append_and_end(void *arg)
+{
+    struct env_writer *w = arg;
+
+    return append_to(w, w->len + (3 << 19) + 77) ? arg : NULL;
+}
+
+static void a_thread_that_appended_may_end_before_the_sync(void **state)
+{
+    struct env_writer *w;
+    uint64_t len;
+
+    (void)state;
+    assert_int_equal(env_writer_create_behind(env, "f", &w), 0);
+    for (int i = 0; i < 5; i++) {
+        pthread_t id;
+        void *answer;
+
+        assert_int_equal(pthread_create(&id, NULL, append_and_end, w), 0);
+        assert_int_equal(pthread_join(id, &answer), 0);
+        assert_null(answer);
+    }
+    len = w->len;
+    assert_int_equal(env_writer_sync(w), 0);
+    assert_true(contents_ok(env, "f", len));
+    assert_int_equal(env_writer_close(w), 0);
+}
+
+struct syncing {
+    struct env_writer *w;
+    atomic_bool end;
+    int err;
+};
+
+static void *sync_often(void *arg)
+{
+    struct syncing *s = arg;
+
+    do
+        s->err = env_writer_sync(s->w);
+    while (!s->err && !atomic_load(&s->end));
+    return NULL;
+}
+
+static void a_sync_may_run_beside_appends(void **state)
+{
+    struct syncing s = {0};
+    pthread_t id;
+
+    (void)state;
+    assert_int_equal(env_writer_create_behind(env, "f", &s.w), 0);
+    assert_int_equal(pthread_create(&id, NULL, sync_often, &s), 0);
+    assert_int_equal(append_to(s.w, 4 * FILE_LEN), 0);
+    atomic_store(&s.end, true);
+    assert_int_equal(pthread_join(id, NULL), 0);
+    assert_int_equal(s.err, 0);
+    assert_int_equal(env_writer_close(s.w), 0);
+    assert_true(contents_ok(env, "f", 4 * FILE_LEN));
+}
+
 /* --- Append and sync in one --- */
 
 static void append_and_sync_in_one_appends_in_order(void **state)
@@ -524,6 +585,8 @@ int main(void)
         TEST(a_file_written_behind_can_be_cut_and_reserved_for),
         TEST(a_failed_write_behind_shows_and_sticks),
         TEST(a_small_failed_write_behind_shows_at_the_sync),
+        TEST(a_thread_that_appended_may_end_before_the_sync),
+        TEST(a_sync_may_run_beside_appends),
         TEST(append_and_sync_in_one_appends_in_order),
         TEST(a_failed_append_and_sync_leaves_the_old_length),
         TEST(where_io_uring_is_forbidden_posix_calls_do_the_work),
