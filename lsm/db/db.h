@@ -126,6 +126,18 @@ struct lsm_db {
  * have been checked.
  */
 int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **ret);
+/* -EINVAL when one is out of range. */
+int db_check_options(const struct lsm_options *o);
+/* How tables are built with these options. */
+struct sst_builder_options db_builder_options(const struct lsm_options *o);
+/* Open the store's directory, waiting for another process's lock as long as the options say. */
+int db_open_env(const char *path, const struct lsm_options *o, struct env **ret);
+
+/*
+ * repair.c: lsm_repair on any environment, which stays the caller's. The options have been checked.
+ */
+int db_repair(struct env *env, const struct lsm_options *options, bool dry_run,
+              int (*each)(void *arg, const char *file, const char *text), void *arg);
 
 /* superversion.c */
 struct superversion *sv_get(struct lsm_db *db); /* a reference to the current one */
@@ -226,6 +238,12 @@ struct file_numbers {
 struct store_files {
     struct file_numbers logs, tables;
 };
+
+/* The number in "NNNNNNNN.suffix" or "prefixNNNNNNNN"; 0 when the name is none of that kind. */
+uint64_t store_file_number(const char *name, const char *prefix, const char *suffix);
+int file_numbers_add(struct file_numbers *n, uint64_t number);
+void file_numbers_sort(struct file_numbers *n);
+bool file_numbers_have(const struct file_numbers *n, uint64_t number); /* sorted */
 
 /* Also keeps next_file above every number in use. On failure call store_files_done as well. */
 int store_files_list(struct lsm_db *db, struct store_files *ret);

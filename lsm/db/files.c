@@ -14,7 +14,7 @@
  * The number in "NNNNNNNN.suffix" or "prefixNNNNNNNN"; 0 when the name is none of ours. Ours have
  * eight digits, or more without a leading zero: "1.wal" is somebody else's, not 00000001.wal.
  */
-static uint64_t file_number(const char *name, const char *prefix, const char *suffix)
+uint64_t store_file_number(const char *name, const char *prefix, const char *suffix)
 {
     size_t len = strlen(name), plen = strlen(prefix), slen = strlen(suffix);
     uint64_t number = 0;
@@ -31,7 +31,7 @@ static uint64_t file_number(const char *name, const char *prefix, const char *su
     return number;
 }
 
-static int numbers_add(struct file_numbers *n, uint64_t number)
+int file_numbers_add(struct file_numbers *n, uint64_t number)
 {
     if (n->count == n->cap) {
         size_t cap = n->cap ? n->cap * 2 : 16;
@@ -53,12 +53,12 @@ static int cmp_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool numbers_have(const struct file_numbers *n, uint64_t number)
+bool file_numbers_have(const struct file_numbers *n, uint64_t number)
 {
     return n->count && bsearch(&number, n->numbers, n->count, sizeof(number), cmp_number);
 }
 
-static void numbers_sort(struct file_numbers *n)
+void file_numbers_sort(struct file_numbers *n)
 {
     if (n->count)
         qsort(n->numbers, n->count, sizeof(*n->numbers), cmp_number);
@@ -73,17 +73,17 @@ struct listing {
 static int note_file(void *arg, const char *name)
 {
     struct listing *l = arg;
-    uint64_t log = file_number(name, "", ".wal"), table = file_number(name, "", ".sst");
-    uint64_t manifest = file_number(name, "MANIFEST-", "");
+    uint64_t log = store_file_number(name, "", ".wal"), table = store_file_number(name, "", ".sst");
+    uint64_t manifest = store_file_number(name, "MANIFEST-", "");
     uint64_t number = log + table + manifest; /* two of them are 0 */
     int err = 0;
 
     if (number >= atomic_load(&l->db->next_file))
         atomic_store(&l->db->next_file, number + 1);
     if (log)
-        err = numbers_add(&l->files->logs, log);
+        err = file_numbers_add(&l->files->logs, log);
     if (table)
-        err = numbers_add(&l->files->tables, table);
+        err = file_numbers_add(&l->files->tables, table);
     return err;
 }
 
@@ -92,8 +92,8 @@ int store_files_list(struct lsm_db *db, struct store_files *ret)
     struct listing l = {db, ret};
     int err = env_list(db->env, note_file, &l);
 
-    numbers_sort(&ret->logs);
-    numbers_sort(&ret->tables);
+    file_numbers_sort(&ret->logs);
+    file_numbers_sort(&ret->tables);
     return err;
 }
 
@@ -112,7 +112,7 @@ int store_files_check(struct lsm_db *db, const struct store_files *files, const 
         for (size_t i = 0; i < v->levels[level].count; i++) {
             uint64_t number = v->levels[level].tables[i]->number;
 
-            if (numbers_have(&files->tables, number))
+            if (file_numbers_have(&files->tables, number))
                 continue;
             sst_file_name(number, name);
             return err_raise(ERR_FILE_MISSING, "%s/%s: missing, though the manifest names it",
@@ -120,7 +120,7 @@ int store_files_check(struct lsm_db *db, const struct store_files *files, const 
         }
     }
     /* 0: a store that was made and never opened since. */
-    if (db->log_number && !numbers_have(&files->logs, db->log_number)) {
+    if (db->log_number && !file_numbers_have(&files->logs, db->log_number)) {
         wal_file_name(db->log_number, name);
         return err_raise(ERR_FILE_MISSING, "%s/%s: missing, though the manifest names it",
                          db->env->path, name);
@@ -136,12 +136,12 @@ struct cleaning {
 static int remove_leftover(void *arg, const char *name)
 {
     const struct cleaning *c = arg;
-    uint64_t table = file_number(name, "", ".sst"), log = file_number(name, "", ".wal");
-    uint64_t manifest = file_number(name, "MANIFEST-", "");
+    uint64_t table = store_file_number(name, "", ".sst"), log = store_file_number(name, "", ".wal");
+    uint64_t manifest = store_file_number(name, "MANIFEST-", "");
     bool tmp = strcmp(name, "CURRENT.tmp") == 0 || strcmp(name, "SUPERBLOCK.tmp") == 0;
 
     /* One that cannot be removed costs space and nothing else; the next open tries again. */
-    if ((table && !numbers_have(&c->keep, table)) || (log && log < c->db->log_number) ||
+    if ((table && !file_numbers_have(&c->keep, table)) || (log && log < c->db->log_number) ||
         (manifest && manifest != c->db->manifest_number) || tmp)
         env_remove(c->db->env, name);
     return 0;
@@ -155,9 +155,9 @@ int store_files_clean(struct lsm_db *db)
 
     for (unsigned level = 0; level < LEVEL_COUNT; level++) {
         for (size_t i = 0; !err && i < v->levels[level].count; i++)
-            err = numbers_add(&c.keep, v->levels[level].tables[i]->number);
+            err = file_numbers_add(&c.keep, v->levels[level].tables[i]->number);
     }
-    numbers_sort(&c.keep);
+    file_numbers_sort(&c.keep);
     if (!err)
         err = env_list(db->env, remove_leftover, &c);
     free(c.keep.numbers);

@@ -36,7 +36,7 @@ static int in_range(const char *name, uint64_t v, uint64_t min, uint64_t max)
                      (unsigned long long)v, (unsigned long long)min, (unsigned long long)max);
 }
 
-static int check_options(const struct lsm_options *o)
+int db_check_options(const struct lsm_options *o)
 {
     const struct {
         const char *name;
@@ -66,6 +66,15 @@ static int check_options(const struct lsm_options *o)
     return err;
 }
 
+struct sst_builder_options db_builder_options(const struct lsm_options *o)
+{
+    return (struct sst_builder_options){.block_len = o->block_len,
+                                        .partition_len = 8 << 10,
+                                        .restart_interval = 16,
+                                        .filter_bits_per_key = o->filter_bits_per_key,
+                                        .compress = o->compress};
+}
+
 static void init(struct lsm_db *db, const struct lsm_options *o)
 {
     db->options = *o;
@@ -74,11 +83,7 @@ static void init(struct lsm_db *db, const struct lsm_options *o)
                                      .level_base_len = o->level_base_len,
                                      .level_ratio = o->level_ratio,
                                      .l0_compact_count = o->l0_compact_count};
-    db->builder = (struct sst_builder_options){.block_len = o->block_len,
-                                               .partition_len = 8 << 10,
-                                               .restart_interval = 16,
-                                               .filter_bits_per_key = o->filter_bits_per_key,
-                                               .compress = o->compress};
+    db->builder = db_builder_options(o);
     db->snapshots.next = db->snapshots.prev = &db->snapshots;
     mutex_init(&db->queue_mu);
     mutex_init(&db->sync_mu);
@@ -126,7 +131,7 @@ static void destroy(struct lsm_db *db)
 }
 
 /* The lock may be held by a process that is about to end. */
-static int open_env(const char *path, const struct lsm_options *o, struct env **ret)
+int db_open_env(const char *path, const struct lsm_options *o, struct env **ret)
 {
     unsigned flags = (o->read_only ? ENV_READ_ONLY : 0u) | (o->create ? ENV_CREATE : 0u) |
                      (o->io_uring ? 0u : ENV_NO_URING);
@@ -249,11 +254,11 @@ int lsm_open(const char *path, const struct lsm_options *options, struct lsm_db 
     int err;
 
     err_clear();
-    err = check_options(options);
+    err = db_check_options(options);
     if (!err)
         err = look_before(path, options);
     if (!err)
-        err = open_env(path, options, &env);
+        err = db_open_env(path, options, &env);
     return err ? err : db_open(env, options, ret);
 }
 

@@ -234,3 +234,13 @@ const char *env_uring_why_not(struct env *env)
 {
     return env->ops->uring_why_not ? env->ops->uring_why_not(env) : "not asked for";
 }
+
+int env_keep_aside(struct env *env, const char *name)
+{
+    int err = check_change(env, name);
+
+    if (!err && !env->ops->keep_aside)
+        err =
+            err_raise(ENOTSUP, "%s/%s: this environment cannot keep files aside", env->path, name);
+    return err ? err : env->ops->keep_aside(env, name);
+}

@@ -50,8 +50,9 @@ struct env_ops {
     int (*space)(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
     int (*branch)(struct env *env, const char *path, struct env **ret);     /* may be NULL */
     int (*link_out)(struct env *env, const char *name, struct env *branch); /* may be NULL */
-    void (*discard)(struct env *branch);           /* NULL where branch is */
-    const char *(*uring_why_not)(struct env *env); /* may be NULL */
+    void (*discard)(struct env *branch);                  /* NULL where branch is */
+    const char *(*uring_why_not)(struct env *env);        /* may be NULL */
+    int (*keep_aside)(struct env *env, const char *name); /* may be NULL: -ENOTSUP */
     void (*close)(struct env *env);
 };
 
@@ -172,6 +173,13 @@ int env_remove(struct env *env, const char *name);
 int env_replace_small(struct env *env, const char *name, struct slice contents);
 /* Make creations and removals of names durable. */
 int env_sync_dir(struct env *env);
+/*
+ * Keep a file in the directory `lost` of the store, which is made when it is missing: as a second
+ * name of it, or as a copy of what can be read where the disk has no such names. The file itself
+ * stays where it is. Another file that is kept by that name already is left alone: then the new one
+ * gets a suffix ".1" to ".99". Durable when it returns. Keeping the same file again does nothing.
+ */
+int env_keep_aside(struct env *env, const char *name);
 /* Bytes of the disk below, in all and free for an ordinary user. */
 int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
 

@@ -186,6 +186,7 @@ const struct env_ops env_posix_ops = {
     .branch = env_posix_branch,
     .link_out = env_posix_link_out,
     .discard = env_posix_discard,
+    .keep_aside = env_posix_keep_aside,
     .close = close_env,
 };
 

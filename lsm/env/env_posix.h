@@ -67,4 +67,6 @@ void env_posix_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t l
 void env_posix_reader_close(struct env_reader *r);
 int env_posix_reader_fd(const struct env_reader *r);
 
+int env_posix_keep_aside(struct env *env, const char *name);
+
 #endif

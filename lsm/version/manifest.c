@@ -317,18 +317,23 @@ static int replay_file(const char *name, struct slice file, struct table_store *
     return err && err_is_damage(err) ? err_raise(-err, "%s: %s", name, err_detail()) : err;
 }
 
-int manifest_replay(struct env *env, struct table_store *store, struct manifest_state *ret)
+int manifest_current(struct env *env, uint64_t *ret_number)
 {
-    struct manifest_state s = {0};
+    char name[32];
+
+    return current_read(env, name, ret_number);
+}
+
+int manifest_replay_number(struct env *env, struct table_store *store, uint64_t number,
+                           struct manifest_state *ret)
+{
+    struct manifest_state s = {.manifest_number = number};
     struct buf file = {0};
     char name[32];
-    int err = current_read(env, name, &s.manifest_number);
+    int err;
 
-    if (err)
-        return err;
+    manifest_file_name(number, name);
     err = file_read(env, name, &file);
-    if (err == -ENOENT)
-        err = err_raise(ERR_FILE_MISSING, "%s: CURRENT names it, but it is missing", name);
     if (!err)
         err = replay_file(name, buf_slice(&file), store, &s);
     buf_free(&file);
@@ -340,6 +345,50 @@ int manifest_replay(struct env *env, struct table_store *store, struct manifest_
         s.next_file = s.manifest_number + 1;
     *ret = s;
     return 0;
+}
+
+int manifest_replay(struct env *env, struct table_store *store, struct manifest_state *ret)
+{
+    uint64_t number;
+    char name[32];
+    int err = current_read(env, name, &number);
+
+    if (!err)
+        err = manifest_replay_number(env, store, number, ret);
+    if (err == -ENOENT)
+        err = err_raise(ERR_FILE_MISSING, "%s: CURRENT names it, but it is missing", name);
+    return err;
+}
+
+int manifest_salvage(struct env *env, struct table_store *store, uint64_t number,
+                     int (*each)(void *arg, const struct version_edit *edit, bool first), void *arg)
+{
+    size_t offset = MANIFEST_HEADER_LEN, end;
+    struct buf file = {0};
+    struct slice payload;
+    char name[32];
+    int err;
+
+    manifest_file_name(number, name);
+    err = file_read(env, name, &file);
+    while (!err && offset < file.len) {
+        struct version_edit e;
+
+        if (!manifest_record_at(buf_slice(&file), number, offset, &payload, &end)) {
+            offset = manifest_record_after(buf_slice(&file), number, offset);
+            continue;
+        }
+        err = edit_decode(payload, &e, store);
+        if (!err) {
+            err = each(arg, &e, offset == MANIFEST_HEADER_LEN);
+            edit_done(&e, store);
+        } else if (err_is_damage(err)) {
+            err = 0;
+        }
+        offset = end;
+    }
+    buf_free(&file);
+    return err;
 }
 
 /* --- Text --- */

@@ -166,6 +166,18 @@ int manifest_create(struct env *env, uint64_t number, const struct manifest_stat
  * it is ERR_MANIFEST_DAMAGED. Checks the levels' order.
  */
 int manifest_replay(struct env *env, struct table_store *store, struct manifest_state *ret);
+/* The number of the manifest that CURRENT names. ERR_CURRENT_DAMAGED. */
+int manifest_current(struct env *env, uint64_t *ret_number);
+/* As manifest_replay, of the manifest with this number, whatever CURRENT says. -ENOENT. */
+int manifest_replay_number(struct env *env, struct table_store *store, uint64_t number,
+                           struct manifest_state *ret);
+/*
+ * For repair: every record that is valid and can be decoded, in order, also behind damaged places.
+ * `first`: it stands where the record with the whole state does. -ENOENT.
+ */
+int manifest_salvage(struct env *env, struct table_store *store, uint64_t number,
+                     int (*each)(void *arg, const struct version_edit *edit, bool first),
+                     void *arg);
 /* Append one edit and sync. After a failure every later call fails: start a new manifest. */
 int manifest_append(struct manifest *m, const struct version_edit *e);
 uint64_t manifest_len(const struct manifest *m);        /* bytes */

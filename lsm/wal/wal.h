@@ -83,6 +83,14 @@ uint64_t wal_reader_last_seqno(const struct wal_reader *r);
 int wal_reader_next(struct wal_reader *r, struct wal_record *ret);
 /* After wal_reader_next returned 0: searches the rest of the file for later valid records. */
 int wal_reader_end(struct wal_reader *r, struct wal_end *ret);
+/* Where the next record should begin. */
+uint64_t wal_reader_offset(const struct wal_reader *r);
+/*
+ * For repair: the next valid record at or behind that place, whatever lies between, with a sequence
+ * number not below those that came before: 1 with *ret and *ret_offset, where it begins. 0: there
+ * is none. wal_reader_next goes on behind it.
+ */
+int wal_reader_skip(struct wal_reader *r, struct wal_record *ret, uint64_t *ret_offset);
 void wal_reader_close(struct wal_reader *r);
 
 /* "00000012.wal" into buf. */

@@ -243,6 +243,33 @@ int wal_reader_end(struct wal_reader *r, struct wal_end *ret)
     return err;
 }
 
+uint64_t wal_reader_offset(const struct wal_reader *r)
+{
+    return r->offset;
+}
+
+int wal_reader_skip(struct wal_reader *r, struct wal_record *ret, uint64_t *ret_offset)
+{
+    uint64_t offset = wal_padded(r->offset);
+    struct wal_record record;
+
+    while (offset < r->file_len && r->file_len - offset >= WAL_RECORD_HEADER_LEN) {
+        int found = record_at(r, offset, &record);
+
+        if (found < 0)
+            return found;
+        if (found && record.first_seqno >= r->next_seqno) {
+            r->offset = offset + wal_record_len(record.payload.len);
+            r->next_seqno = record.first_seqno + record.op_count;
+            *ret = record;
+            *ret_offset = offset;
+            return 1;
+        }
+        offset += found ? wal_record_len(record.payload.len) : WAL_ALIGN;
+    }
+    return 0;
+}
+
 void wal_reader_close(struct wal_reader *r)
 {
     if (!r)

@@ -409,6 +409,14 @@ static const char *uring_why_not(struct env *env)
     return env_uring_why_not(env_fault_of(env)->base);
 }
 
+/* Fails as a creation does. What is aside is durable. */
+static int keep_aside(struct env *env, const char *name)
+{
+    int err = begin(env_fault_of(env), ENV_FAULT_CREATE, name);
+
+    return err ? err : env_keep_aside(env_fault_of(env)->base, name);
+}
+
 /* The wrapper outlives the stores that are opened on it, but for a branch: see env_fault_env. */
 static void close_env(struct env *env)
 {
@@ -490,5 +498,6 @@ const struct env_ops env_fault_ops = {
     .link_out = link_out,
     .discard = discard,
     .uring_why_not = uring_why_not,
+    .keep_aside = keep_aside,
     .close = close_env,
 };

@@ -1,0 +1,30 @@
+/*
+ * Reading what can be read of a damaged table, for repair.
+ */
+#ifndef LSM_TABLE_SST_SALVAGE_H
+#define LSM_TABLE_SST_SALVAGE_H
+
+#include "lsm/table/sst.h"
+
+/* What is told; a non-zero answer ends the salvage with it. Slices are valid during the call. */
+struct sst_salvage_calls {
+    /* An entry of a valid block; internal keys ascend strictly. */
+    int (*entry)(void *arg, struct slice ikey, struct slice value);
+    /* A range tombstone, in no order with the entries. */
+    int (*rangedel)(void *arg, const struct rangedel *del);
+    /*
+     * `len` bytes at `offset` cannot be used; text says why. Entries of user keys from `from` up to
+     * `to`, both inclusive, may have been there; NULL: from the first, or up to the last.
+     */
+    int (*lost)(void *arg, uint64_t offset, uint64_t len, const struct slice *from,
+                const struct slice *to, const char *text);
+    void *arg;
+};
+
+/*
+ * Tell of everything in table `number`. 0 also when nothing can be read; ERR_SST_VERSION for a
+ * table that a newer program wrote; -ENOENT; -ENOMEM.
+ */
+int sst_salvage(struct env *env, uint64_t number, const struct sst_salvage_calls *calls);
+
+#endif
