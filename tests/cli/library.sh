@@ -19,12 +19,14 @@ same "$PREFIX" "$(pkg-config --variable=prefix lsm)" "the prefix in lsm.pc"
 version=$(pkg-config --modversion lsm)
 same "lsmctl $version" "$(find "$PREFIX" -name lsmctl -exec {} --version \;)" "the version of lsmctl"
 
-# example NAME: run it in the current directory with a new store, twice; what it prints goes to
-# standard output, and must be the same the second time.
+# example NAME [DIRECTORY]: run it in the current directory with a new store, twice, and with a new
+# DIRECTORY each time; what it prints goes to standard output, and must be the same the second time.
 example() {
-    rm -rf "$S/example.store"*
-    LD_LIBRARY_PATH=$LIBDIR "./$1" "$S/example.store" >"$S/first.out" || fail "the example $1"
-    LD_LIBRARY_PATH=$LIBDIR "./$1" "$S/example.store" >"$S/second.out" || fail "the example $1, again"
+    rm -rf "$S/example.store" "${2:-/nowhere}"
+    LD_LIBRARY_PATH=$LIBDIR "./$1" "$S/example.store" ${2:+"$2"} >"$S/first.out" || fail "the example $1"
+    rm -rf "${2:-/nowhere}"
+    LD_LIBRARY_PATH=$LIBDIR "./$1" "$S/example.store" ${2:+"$2"} >"$S/second.out" ||
+        fail "the example $1, again"
     cmp "$S/first.out" "$S/second.out" >&2 || fail "the example $1 differs the second time"
     cat "$S/first.out"
 }
@@ -43,6 +45,13 @@ backwards
   banana count=0000
 from bb
   cherry count=0042" "$(example batch_scan)" "the example batch_scan"
+    same "before: 100
+now: 70
+in january: 70
+now: 55
+in the copy: 55
+in january: 70
+now: 55" "$(example snapshot_checkpoint "$S/example.copy")" "the example snapshot_checkpoint"
 }
 
 say "examples with the shared library"

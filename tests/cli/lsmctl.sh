@@ -10,7 +10,7 @@ exits 0 "^lsmctl [0-9]" "$LSMCTL" --version
 exits 2 "^Usage: lsmctl" "$LSMCTL"
 exits 2 'no command "frobnicate"' "$LSMCTL" frobnicate
 for command in get put delete delete-range scan load stats verify dump flush compact snapshot \
-    time bench; do
+    checkpoint time bench; do
     exits 0 "^Usage: lsmctl $command" "$LSMCTL" "$command" --help
     exits 0 "^  $command " "$LSMCTL" help
     exits 2 "lsmctl $command: unknown option --frob" "$LSMCTL" "$command" --frob
@@ -125,13 +125,21 @@ exits 2 "name a store and a snapshot" "$LSMCTL" snapshot create "$S/history"
 exits 3 "1 to 255 bytes" "$LSMCTL" snapshot create "$S/history" ""
 "$LSMCTL" snapshot remove "$S/history" 'first\x00'
 same second "$("$LSMCTL" snapshot list "$S/history" | cut -f 1)" "snapshots that are left"
+"$LSMCTL" checkpoint "$S/history" "$S/branch"
+"$LSMCTL" put "$S/history" apple yellow
+same red "$("$LSMCTL" get "$S/branch" apple)" "a value in a checkpoint"
+same "apple" "$("$LSMCTL" scan --keys --snapshot second "$S/branch" apple b | xargs)" "its snapshot"
+exits 0 "nothing is damaged" "$LSMCTL" verify "$S/branch"
+exits 3 "something of that name already" "$LSMCTL" checkpoint "$S/history" "$S/branch"
+exits 3 "No such file" "$LSMCTL" checkpoint "$S/history" "$S/nowhere/branch"
+"$LSMCTL" put "$S/history" apple red
 today=$(date +%Y-%m-%d)
 "$LSMCTL" get --time "$S/history" apple >"$S/out"
 case $(cat "$S/out") in
 "$today "*" +0000	red" | "$(date +%Y-%m-%d) "*" +0000	red") ;;
 *) fail "get --time: $(cat "$S/out")" ;;
 esac
-same "$(cut -f 1 "$S/out")" "$("$LSMCTL" time "$S/history" 2)" "the time of a sequence number"
+same "$(cut -f 1 "$S/out")" "$("$LSMCTL" time "$S/history" 5)" "the time of a sequence number"
 exits 1 "no write with that number" "$LSMCTL" time "$S/history" 1000000
 exits 2 "not a whole number" "$LSMCTL" time "$S/history" 1s
 
