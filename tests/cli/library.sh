@@ -112,4 +112,5 @@ nm -D --defined-only "$PKG_CONFIG_PATH/../liblsm.so" | awk '$2 ~ /[A-Z]/ { print
 same "" "$(grep -v '^lsm_' "$S/exported" | xargs)" "names beside lsm_ that the shared library exports"
 sed -n 's/.*\(lsm_[a-z_]*\)(.*/\1/p' "$PREFIX/include/lsm.h" | sort -u >"$S/declared"
 sort -u "$S/exported" >"$S/exported.sorted"
-same "" "$(comm -13 "$S/declared" "$S/exported.sorted" | xargs)" "names that lsm.h does not declare"
+same "" "$(comm -3 "$S/declared" "$S/exported.sorted" | xargs)" \
+    "names that are declared or exported, but not both"

@@ -9,7 +9,7 @@ exits 0 "^Usage: lsmctl" "$LSMCTL" --help
 exits 0 "^lsmctl [0-9]" "$LSMCTL" --version
 exits 2 "^Usage: lsmctl" "$LSMCTL"
 exits 2 'no command "frobnicate"' "$LSMCTL" frobnicate
-for command in get put delete delete-range scan load stats verify dump flush compact snapshot \
+for command in get put delete delete-range scan load stats verify repair dump flush compact snapshot \
     checkpoint time bench; do
     exits 0 "^Usage: lsmctl $command" "$LSMCTL" "$command" --help
     exits 0 "^  $command " "$LSMCTL" help
@@ -212,6 +212,23 @@ exits 4 "$table.*lsmctl verify" "$LSMCTL" get "$S/second" large
 echo rubbish >"$S/second/CURRENT"
 exits 4 "CURRENT" "$LSMCTL" verify "$S/second"
 exits 4 "CURRENT" "$LSMCTL" put "$S/second" key value
+
+say "repair"
+exits 0 "nothing is to be repaired" "$LSMCTL" repair "$STORE"
+"$LSMCTL" scan --hex "$STORE" | cmp - "$S/scan.text" || fail "repairing a whole store changed it"
+rm -rf "$S/broken"
+cp -a "$STORE" "$S/broken"
+echo rubbish >"$S/broken/CURRENT"
+before=$(cd "$S/broken" && find . -type f -exec cksum {} + | sort)
+exits 4 "would be repaired" "$LSMCTL" repair --dry-run "$S/broken"
+exits 4 '"count": [1-9]' "$LSMCTL" repair --dry-run --json "$S/broken"
+same "$before" "$(cd "$S/broken" && find . -type f -exec cksum {} + | sort)" "a store after a dry run"
+exits 0 'repaired$' "$LSMCTL" repair "$S/broken"
+exits 0 "nothing is damaged" "$LSMCTL" verify "$S/broken"
+"$LSMCTL" scan --hex "$S/broken" | cmp - "$S/scan.text" || fail "what was repaired differs"
+exits 0 "" "$LSMCTL" repair "$S/second"
+exits 0 "nothing is damaged" "$LSMCTL" verify "$S/second"
+exits 3 "there is no store" "$LSMCTL" repair "$S/nowhere"
 
 if is_root; then
     say "without permission"

@@ -83,14 +83,15 @@ static double percentile(const struct bench *b, uint64_t of_10000)
     return (double)b->times[at < b->time_count ? at : b->time_count - 1] / 1000;
 }
 
-static int report(struct bench *b, const char *name, uint64_t wall_ns)
+/* op_len: bytes that an operation moves. */
+static int report(struct bench *b, const char *name, size_t op_len, uint64_t wall_ns)
 {
     double s = (double)wall_ns / 1e9, rate, mib;
     json_t *o;
 
     qsort(b->times, (size_t)b->time_count, sizeof(b->times[0]), by_number);
     rate = (double)b->time_count / s;
-    mib = rate * (double)(KEY_LEN + b->args->value_len) / (1 << 20);
+    mib = rate * (double)op_len / (1 << 20);
     if (!b->phases) {
         printf("%-8s %10.0f/s %9.1f MiB/s   microseconds: 50%% %.1f, 99%% %.1f, 99.9%% %.1f, "
                "longest %.1f\n",
@@ -147,7 +148,7 @@ static int miss_one(struct bench *b, uint64_t i)
     return err == -ENOENT ? 0 : err ? err : -EEXIST;
 }
 
-static int run_phase(struct bench *b, const char *name, uint64_t count,
+static int run_phase(struct bench *b, const char *name, uint64_t count, size_t op_len,
                      int (*one)(struct bench *b, uint64_t i))
 {
     uint64_t begin = now_ns(), before = begin, after;
@@ -162,7 +163,7 @@ static int run_phase(struct bench *b, const char *name, uint64_t count,
         before = after;
     }
     b->time_count = count;
-    return report(b, name, before - begin);
+    return report(b, name, op_len, before - begin);
 }
 
 static int run_scan(struct bench *b)
@@ -185,24 +186,25 @@ static int run_scan(struct bench *b)
         return cli_error("%s: %llu pairs were written and %llu are there", b->args->store,
                          (unsigned long long)b->args->count, (unsigned long long)i);
     b->time_count = i;
-    return report(b, "scan", before - begin);
+    return report(b, "scan", KEY_LEN + (size_t)b->args->value_len, before - begin);
 }
 
 static int run_phases(struct bench *b)
 {
+    size_t pair_len = KEY_LEN + (size_t)b->args->value_len;
     uint64_t count = b->args->count, sync_count = count < 1000 ? count : 1000;
-    int status = run_phase(b, "fill", count, fill_one), err;
+    int status = run_phase(b, "fill", count, pair_len, fill_one), err;
 
     if (!status)
-        status = run_phase(b, "sync", sync_count, sync_one);
+        status = run_phase(b, "sync", sync_count, pair_len, sync_one);
     /* So that what is read comes from tables, as it would later. */
     err = status ? 0 : lsm_flush(b->db);
     if (err)
         status = lsmctl_error(b->args->store, err);
     if (!status)
-        status = run_phase(b, "read", count, read_one);
+        status = run_phase(b, "read", count, pair_len, read_one);
     if (!status)
-        status = run_phase(b, "miss", count, miss_one);
+        status = run_phase(b, "miss", count, KEY_LEN, miss_one);
     return status ? status : run_scan(b);
 }
 

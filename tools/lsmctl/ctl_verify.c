@@ -61,8 +61,8 @@ static int report(struct verify *v, const struct args *args, int damage_count)
     }
     if (status || !damage_count)
         return status;
-    cli_error("%s: %d %s found", args->store, damage_count,
-              damage_count == 1 ? "damage was" : "damages were");
+    cli_error("%s: %d %s found; see what can be done with: lsmctl repair --dry-run %s", args->store,
+              damage_count, damage_count == 1 ? "damage was" : "damages were", args->store);
     return LSMCTL_DAMAGED;
 }
 

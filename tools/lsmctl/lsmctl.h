@@ -29,7 +29,7 @@ enum {
 
 extern const struct command lsmctl_get, lsmctl_put, lsmctl_delete, lsmctl_delete_range, lsmctl_scan,
     lsmctl_load, lsmctl_stats, lsmctl_verify, lsmctl_dump, lsmctl_compact, lsmctl_flush,
-    lsmctl_bench, lsmctl_checkpoint, lsmctl_snapshot, lsmctl_time;
+    lsmctl_bench, lsmctl_checkpoint, lsmctl_repair, lsmctl_snapshot, lsmctl_time;
 
 /* Print as cli_error does; returns LSMCTL_NOT_FOUND. */
 int lsmctl_not_found(const char *store, const char *what);

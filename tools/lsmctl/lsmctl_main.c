@@ -4,9 +4,10 @@
 #include "tools/lsmctl/lsmctl.h"
 
 static const struct command *const commands[] = {
-    &lsmctl_get,     &lsmctl_put,      &lsmctl_delete,     &lsmctl_delete_range, &lsmctl_scan,
-    &lsmctl_load,    &lsmctl_stats,    &lsmctl_verify,     &lsmctl_dump,         &lsmctl_flush,
-    &lsmctl_compact, &lsmctl_snapshot, &lsmctl_checkpoint, &lsmctl_time,         &lsmctl_bench,
+    &lsmctl_get,      &lsmctl_put,        &lsmctl_delete, &lsmctl_delete_range,
+    &lsmctl_scan,     &lsmctl_load,       &lsmctl_stats,  &lsmctl_verify,
+    &lsmctl_repair,   &lsmctl_dump,       &lsmctl_flush,  &lsmctl_compact,
+    &lsmctl_snapshot, &lsmctl_checkpoint, &lsmctl_time,   &lsmctl_bench,
 };
 
 static const struct cli_program program = {
