@@ -173,6 +173,13 @@ uint64_t env_fault_calls(struct env_fault *f, unsigned kinds)
     return count;
 }
 
+void env_fault_refuse_links(struct env_fault *f, bool refuse)
+{
+    mutex_lock(&f->mu);
+    f->no_links = refuse;
+    mutex_unlock(&f->mu);
+}
+
 void env_fault_limit(struct env_fault *f, uint64_t len)
 {
     mutex_lock(&f->mu);

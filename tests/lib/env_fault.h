@@ -59,6 +59,9 @@ uint64_t env_fault_calls(struct env_fault *f, unsigned kinds);
 /* From now on every call fails with -EIO, until env_fault_crash. */
 void env_fault_cut_power(struct env_fault *f);
 
+/* From now on no file is linked out: -ENOTSUP, as between two disks. */
+void env_fault_refuse_links(struct env_fault *f, bool refuse);
+
 /* Let the disk have room for so many bytes, lengths and reserved space; 0: no limit. */
 void env_fault_limit(struct env_fault *f, uint64_t len);
 /* Bytes in use. */

@@ -37,6 +37,7 @@ struct env_fault {
     bool fail_forever;                /* [mu] */
     bool happened;                    /* [mu] */
     bool remember_removed;            /* [mu] */
+    bool no_links;                    /* [mu] */
     uint64_t limit;                   /* [mu] */
     uint64_t used;                    /* [mu] */
 };

@@ -449,8 +449,11 @@ static int link_out(struct env *env, const char *name, struct env *to)
     struct env_fault *f = env_fault_of(env), *made = env_fault_of(to);
     struct fault_file *file;
     struct env_reader *r;
-    int err = begin(f, ENV_FAULT_LINK, name);
+    int err;
 
+    mutex_lock(&f->mu);
+    err = f->no_links ? -ENOTSUP : begin_locked(f, ENV_FAULT_LINK, name);
+    mutex_unlock(&f->mu);
     if (!err)
         err = env_link_out(f->base, name, made->base);
     if (err)
