@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lsm/base/err.h"
+#include "lsm/compact/stale.h"
 
 /* Below this a change of the key's prefix does not cut: it would make dwarf tables. */
 enum {
@@ -42,6 +43,7 @@ static int open_table(struct output *o)
 {
     o->number = o->run->new_number(o->run->arg);
     o->first.len = o->last.len = 0;
+    o->held_count = 0;
     return sst_builder_new(o->run->env, o->number, &o->run->builder, &o->builder);
 }
 
@@ -105,6 +107,14 @@ static int keep_table(struct compact_run *r, struct table_meta *meta)
     return 0;
 }
 
+static void note_held(const struct output *o, struct table_meta *meta)
+{
+    meta->held_count = o->held_count;
+    if (o->held_count)
+        meta->held_snapshots = snapshots_between(o->run->snapshots, o->run->snapshot_count,
+                                                 meta->stats.seqno_min, meta->stats.seqno_max);
+}
+
 /* Close the current table, whose range ends before `end` (NULL: no bound). */
 static int close_table(struct output *o, const struct slice *end)
 {
@@ -137,6 +147,7 @@ static int close_table(struct output *o, const struct slice *end)
     o->run->written_len += stats.file_len;
     err = table_meta_new(o->number, o->run->run, &stats, smallest, largest, exclusive, &meta);
     if (!err) {
+        note_held(o, meta);
         err = keep_table(o->run, meta);
         if (err)
             table_meta_unref(meta, &(struct table_store){.env = o->run->env});
@@ -193,16 +204,30 @@ static int make_cuts(struct output *o, const struct slice *user)
     return err;
 }
 
+/* Is a version, which comes after one of the same key or not, there for snapshots only? See
+ * stale.c.
+ */
+static bool is_held(const struct output *o, struct slice user, uint64_t seqno, bool same_key)
+{
+    const struct compact_run *r = o->run;
+
+    if (r->snapshot_count == 0)
+        return false;
+    return (same_key && snapshots_between(r->snapshots, r->snapshot_count, seqno, o->last_seqno)) ||
+           (o->kept && rangedel_list_covering(o->kept, user, SEQNO_MAX) > seqno);
+}
+
 int output_add(struct output *o, struct slice user, uint64_t seqno, enum kind kind,
                struct slice value)
 {
     uint8_t stack[256];
     struct buf ikey = {0};
     struct slice key;
-    bool new_key;
+    bool new_key, same_key;
     int err = make_cuts(o, &user);
 
-    new_key = o->builder && o->first.len && !slice_eq(user, buf_slice(&o->last));
+    same_key = o->builder && o->first.len && slice_eq(user, buf_slice(&o->last));
+    new_key = o->builder && o->first.len && !same_key;
     if (!err && new_key && should_cut(o, user))
         err = cut_at(o, user);
     if (!err && !o->builder)
@@ -221,6 +246,8 @@ int output_add(struct output *o, struct slice user, uint64_t seqno, enum kind ki
         err = ikey_make(&ikey, user, seqno, (unsigned)kind);
         key = buf_slice(&ikey);
     }
+    o->held_count += is_held(o, user, seqno, same_key);
+    o->last_seqno = seqno;
     if (!err)
         err = sst_builder_add(o->builder, key, value);
     buf_free(&ikey);

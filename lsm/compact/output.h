@@ -16,6 +16,8 @@ struct output {
     bool has_start;                   /* false: it begins at the lowest key */
     size_t next_cut;                  /* the first of the run's cuts that is not passed */
     struct buf first, last;           /* its smallest and largest user key so far */
+    uint64_t last_seqno;              /* of the version that was added last */
+    uint64_t held_count;              /* versions in it that are there for snapshots only */
 };
 
 /* All fields but run and kept zero before; output_done frees what is left, also after a failure. */

@@ -386,14 +386,46 @@ bool compact_piece_locked(struct lsm_db *db, bool level0_only)
     return job != NULL;
 }
 
+/* Look once for a table to rewrite since snapshots are gone. Lets go of the lock meanwhile. */
+static int pick_stale_locked(struct lsm_db *db, uint64_t len_max, struct compaction *ret)
+    REQUIRES(db->mu)
+{
+    uint64_t *snapshots;
+    size_t count;
+    int picked;
+
+    db->stale_hint = false;
+    mutex_unlock(&db->mu);
+    picked = snapshots_list(db, &snapshots, &count);
+    mutex_lock(&db->mu);
+    if (picked)
+        return picked;
+    /* The callers' conditions, which may have changed. */
+    if (db->manual_count || atomic_load(&db->closing) || atomic_load(&db->sticky_err)) {
+        db->stale_hint = true;
+        free(snapshots);
+        return 0;
+    }
+    picked = pick_stale(db->sv->version, snapshots, count, len_max, ret);
+    free(snapshots);
+    if (picked > 0)
+        db->stale_hint = true; /* there may be more */
+    return picked;
+}
+
 bool compact_pick_locked(struct lsm_db *db, const struct pick_options *options, uint64_t len_max)
 {
     struct compaction c = {0};
     struct compact_job *job = NULL;
     int err;
 
-    if (pick_compaction(db->sv->version, options, len_max, &c) <= 0)
-        return false;
+    if (pick_compaction(db->sv->version, options, len_max, &c) <= 0) {
+        if (!db->stale_hint)
+            return false;
+        /* While the lock was free something else may have come up: let the caller look again. */
+        if (pick_stale_locked(db, len_max, &c) <= 0)
+            return true;
+    }
     mark_locked(&c, true);
     db->compacting_count++;
     mutex_unlock(&db->mu);

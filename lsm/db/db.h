@@ -15,6 +15,7 @@
 #include "lsm/base/mutex.h"
 #include "lsm/compact/pick.h"
 #include "lsm/compact/run.h"
+#include "lsm/compact/stale.h"
 #include "lsm/db/workers.h"
 #include "lsm/lsm.h"
 #include "lsm/mem/memtable.h"
@@ -111,12 +112,13 @@ struct lsm_db {
     struct wal_ref *wals_oldest, *wals_newest; /* [mu] */
     struct lsm_snapshot snapshots;             /* [mu] ring of open ones, in no order */
     size_t snapshot_count;                     /* [mu] in the ring */
-    struct cond work_cond;                     /* [mu] there may be work for background threads */
-    struct cond done_cond;                     /* [mu] a flush or compaction has ended */
-    unsigned compacting_count;                 /* [mu] */
-    unsigned manual_count;                     /* [mu] compact_range calls in progress */
-    bool disk_full;        /* [mu] the last flush or compaction found no space */
-    char sticky_text[256]; /* [mu] */
+    bool stale_hint;           /* [mu] a snapshot is gone: tables may hold versions for nobody */
+    struct cond work_cond;     /* [mu] there may be work for background threads */
+    struct cond done_cond;     /* [mu] a flush or compaction has ended */
+    unsigned compacting_count; /* [mu] */
+    unsigned manual_count;     /* [mu] compact_range calls in progress */
+    bool disk_full;            /* [mu] the last flush or compaction found no space */
+    char sticky_text[256];     /* [mu] */
 
     struct background background; /* see workers.h */
 };

@@ -85,6 +85,7 @@ static void init(struct lsm_db *db, const struct lsm_options *o)
                                      .l0_compact_count = o->l0_compact_count};
     db->builder = db_builder_options(o);
     db->snapshots.next = db->snapshots.prev = &db->snapshots;
+    db->stale_hint = true;
     mutex_init(&db->queue_mu);
     mutex_init(&db->sync_mu);
     mutex_init(&db->manifest_mu);

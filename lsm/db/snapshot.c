@@ -59,6 +59,7 @@ void lsm_snapshot_close(struct lsm_db *db, struct lsm_snapshot *s)
     s->prev->next = s->next;
     s->next->prev = s->prev;
     db->snapshot_count--;
+    db->stale_hint = true;
     mutex_unlock(&db->mu);
     free(s);
 }

@@ -105,7 +105,8 @@ int lsm_snapshot_remove(struct lsm_db *db, const void *name, size_t name_len)
         return err;
     /* What it held may be dropped now. */
     mutex_lock(&db->mu);
-    cond_broadcast(&db->work_cond);
+    db->stale_hint = true;
+    background_wake_locked(db);
     mutex_unlock(&db->mu);
     return 0;
 }

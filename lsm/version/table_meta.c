@@ -56,6 +56,7 @@ int table_meta_new(uint64_t number, uint64_t run, const struct sst_stats *stats,
     m->smallest = slice_of(keys, smallest.len);
     m->largest = slice_of(keys + smallest.len, largest.len);
     m->largest_exclusive = largest_exclusive;
+    m->held_count = m->held_snapshots = 0;
     m->compacting = false;
     atomic_init(&m->refs, 1);
     atomic_init(&m->obsolete, false);

@@ -31,6 +31,8 @@ struct table_meta {
     struct slice smallest;  /* user key, inclusive; memory belongs to the meta */
     struct slice largest;   /* user key */
     bool largest_exclusive; /* largest came from the end of a range tombstone */
+    /* Set by its maker: versions that are there for snapshots only, and how many those were. */
+    uint64_t held_count, held_snapshots;
 
     atomic_uint refs;
     atomic_bool obsolete;

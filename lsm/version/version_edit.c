@@ -24,6 +24,7 @@ enum edit_tag {
     TAG_SNAPSHOT_ADD = 64, /* an older program may read on: a feature bit keeps it from writing */
     TAG_SNAPSHOT_REMOVE = 65,
     TAG_TIMES = 66,
+    TAG_HELD = 67, /* of the table that was added last */
 };
 
 enum {
@@ -148,6 +149,13 @@ static int put_added(struct buf *ret, struct buf *scratch, unsigned level,
     return err ? err : put_field(ret, TAG_ADD, buf_slice(scratch));
 }
 
+static int put_held(struct buf *ret, struct buf *scratch, const struct table_meta *m)
+{
+    const uint64_t numbers[] = {m->number, m->held_count, m->held_snapshots};
+
+    return m->held_count ? put_number_field(ret, scratch, TAG_HELD, numbers, 3) : 0;
+}
+
 static int put_snapshots(struct buf *ret, struct buf *scratch, const struct version_edit *e)
 {
     int err = 0;
@@ -192,8 +200,11 @@ int edit_encode(const struct version_edit *e, struct buf *ret)
 
         err = put_number_field(ret, &scratch, TAG_REMOVE, numbers, 2);
     }
-    for (size_t i = 0; i < e->added_count && !err; i++)
+    for (size_t i = 0; i < e->added_count && !err; i++) {
         err = put_added(ret, &scratch, e->added[i].level, e->added[i].meta);
+        if (!err)
+            err = put_held(ret, &scratch, e->added[i].meta);
+    }
     if (!err)
         err = put_snapshots(ret, &scratch, e);
     if (!err)
@@ -267,6 +278,21 @@ static int decode_added(struct slice in, struct version_edit *e, struct table_st
     return err;
 }
 
+static int decode_held(struct slice in, struct version_edit *e)
+{
+    struct table_meta *m = e->added_count ? e->added[e->added_count - 1].meta : NULL;
+    uint64_t number, held_count, held_snapshots;
+
+    if (!take_varint64(&in, &number) || !take_varint64(&in, &held_count) ||
+        !take_varint64(&in, &held_snapshots) || in.len)
+        return bad("what snapshots hold cannot be decoded");
+    if (!m || m->number != number)
+        return bad("what snapshots hold is told of a table that was not just added");
+    m->held_count = held_count;
+    m->held_snapshots = held_snapshots;
+    return 0;
+}
+
 static int add_snapshot(struct named_snapshots *s, const struct named_snapshot *one)
 {
     int err = named_snapshots_add(s, one);
@@ -312,6 +338,8 @@ static int decode_field(uint64_t tag, struct slice in, struct version_edit *e,
         return decode_snapshot_removed(in, e);
     case TAG_TIMES:
         return time_points_decode(in, &e->times) ? 0 : bad("points of time cannot be decoded");
+    case TAG_HELD:
+        return decode_held(in, e);
     default:
         return tag >= TAG_OPTIONAL_FIRST ? 0 : bad("a field of an unknown kind");
     }
@@ -361,7 +389,12 @@ static int added_to_text(const struct edit_table *t, struct buf *ret)
         err = buf_append(ret, " .. ", 4);
     if (!err)
         err = buf_append_escaped(ret, m->largest);
-    return err ? err : buf_printf(ret, m->largest_exclusive ? ")\n" : "]\n");
+    if (!err)
+        err = buf_printf(ret, m->largest_exclusive ? ")" : "]");
+    if (!err && m->held_count)
+        err = buf_printf(ret, " holds %" PRIu64 " for %" PRIu64 " snapshots", m->held_count,
+                         m->held_snapshots);
+    return err ? err : buf_append(ret, "\n", 1);
 }
 
 static int snapshots_to_text(const struct version_edit *e, struct buf *ret)

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <xxhash.h>
 
 #include "lib/rng.h"
@@ -190,6 +192,68 @@ static void what_a_removed_snapshot_held_is_compacted_away(void **state)
     compact(db);
     assert_true(tables_len(db) < 400 * VALUE_LEN);
     expect_generation(db, NULL, 300, 4);
+    assert_int_equal(lsm_close(db), 0);
+    scratch_free(dir);
+}
+
+/* Nobody writes or compacts; the workers are to find it. */
+static void wait_for_tables_len(struct lsm_db *db, uint64_t len)
+{
+    time_t until = time(NULL) + 60;
+
+    while (tables_len(db) >= len && time(NULL) < until)
+        sched_yield();
+    assert_true(tables_len(db) < len);
+}
+
+static void the_space_of_a_removed_snapshot_comes_back_by_itself(void **state)
+{
+    struct lsm_options o = small_options();
+    char *dir = scratch_new();
+    struct lsm_db *db = open_or_fail(dir, &o);
+
+    (void)state;
+    write_generation(db, 300, 1);
+    create(db, "old");
+    write_generation(db, 300, 2);
+    create(db, "younger");
+    write_generation(db, 300, 3);
+    compact(db);
+    assert_true(tables_len(db) > 900 * VALUE_LEN);
+    assert_int_equal(lsm_snapshot_remove(db, "old", 3), 0);
+    wait_for_tables_len(db, 700 * VALUE_LEN);
+    expect_named(db, "younger", 300, 2);
+    assert_true(tables_len(db) > 600 * VALUE_LEN);
+    /* Removed just before the store is closed: the next opening finds it. */
+    assert_int_equal(lsm_snapshot_remove(db, "younger", 7), 0);
+    db = reopen(db, dir);
+    wait_for_tables_len(db, 400 * VALUE_LEN);
+    expect_generation(db, NULL, 300, 3);
+    assert_int_equal(lsm_verify(db, NULL, NULL, NULL), 0);
+    assert_int_equal(lsm_close(db), 0);
+    scratch_free(dir);
+}
+
+static void what_was_deleted_after_a_snapshot_goes_with_it(void **state)
+{
+    struct lsm_options o = small_options();
+    char *dir = scratch_new();
+    struct lsm_db *db = open_or_fail(dir, &o);
+    struct lsm_batch *b;
+
+    (void)state;
+    write_generation(db, 300, 1);
+    create(db, "old");
+    assert_int_equal(lsm_batch_new(&b), 0);
+    assert_int_equal(lsm_batch_delete_range(b, "k", 1, "l", 1), 0);
+    assert_int_equal(lsm_write(db, b, 0), 0);
+    lsm_batch_free(b);
+    compact(db);
+    expect_named(db, "old", 300, 1);
+    assert_true(tables_len(db) > 300 * VALUE_LEN);
+    assert_int_equal(lsm_snapshot_remove(db, "old", 3), 0);
+    wait_for_tables_len(db, 10 * VALUE_LEN);
+    expect_generation(db, NULL, 0, 0);
     assert_int_equal(lsm_close(db), 0);
     scratch_free(dir);
 }
@@ -491,6 +555,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_snapshot_shows_the_same_after_reopening_and_compaction),
         cmocka_unit_test(what_a_removed_snapshot_held_is_compacted_away),
+        cmocka_unit_test(the_space_of_a_removed_snapshot_comes_back_by_itself),
+        cmocka_unit_test(what_was_deleted_after_a_snapshot_goes_with_it),
         cmocka_unit_test(snapshots_are_listed_oldest_first),
         cmocka_unit_test(names_that_cannot_be_are_refused),
         cmocka_unit_test(the_first_snapshot_keeps_older_programs_from_writing),

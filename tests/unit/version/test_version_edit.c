@@ -49,6 +49,8 @@ static struct version_edit full_edit(void)
 
     assert_int_equal(
         table_meta_new(42, 9, &stats, slice_str("alpha"), slice_of("be\0ta", 5), true, &m), 0);
+    m->held_count = 300;
+    m->held_snapshots = 2;
     assert_int_equal(edit_add_table(&e, 3, m), 0);
     table_meta_unref(m, &store);
     assert_int_equal(table_meta_new(43, 0, &stats, slice_str("x"), slice_str("x"), false, &m), 0);
@@ -91,6 +93,8 @@ static void what_was_encoded_is_decoded(void **state)
     assert_true(d.added[0].meta->largest_exclusive && !d.added[1].meta->largest_exclusive);
     assert_true(slice_eq(d.added[0].meta->largest, slice_of("be\0ta", 5)));
     assert_memory_equal(&d.added[0].meta->stats, &stats, sizeof(stats));
+    assert_true(d.added[0].meta->held_count == 300 && d.added[0].meta->held_snapshots == 2);
+    assert_true(d.added[1].meta->held_count == 0);
     assert_true(d.times.count == 2 && d.times.points[1].seqno == 9);
     assert_true(d.snapshots_added.count == 2 && d.snapshots_removed.count == 1);
     assert_true(named_snapshots_find(&d.snapshots_added, slice_str("daily"))->time_ns ==
@@ -165,7 +169,7 @@ static void a_truncated_edit_is_refused_or_a_prefix_of_fields(void **state)
         }
         free(exact);
     }
-    assert_int_equal(whole, 11); /* before each of the fields */
+    assert_int_equal(whole, 12); /* before each of the fields */
     buf_free(&b);
     edit_done(&e, &store);
 }
@@ -264,6 +268,21 @@ static void impossible_snapshots_are_refused(void **state)
     buf_free(&b);
 }
 
+static void what_is_held_is_told_right_behind_its_table(void **state)
+{
+    struct version_edit e = full_edit(), d;
+    struct buf b = encoded(&e);
+
+    (void)state;
+    put_field(&b, 67, "\x2a\x01\x01"); /* of table 42, which is not the last */
+    assert_int_equal(edit_decode(buf_slice(&b), &d, &store), -ERR_MANIFEST_RECORD);
+    b.len = 0;
+    put_field(&b, 67, "\x2a\x01\x01");
+    assert_int_equal(edit_decode(buf_slice(&b), &d, &store), -ERR_MANIFEST_RECORD);
+    buf_free(&b);
+    edit_done(&e, &store);
+}
+
 static void the_text_says_it_all(void **state)
 {
     struct version_edit e = full_edit();
@@ -275,7 +294,7 @@ static void the_text_says_it_all(void **state)
     assert_non_null(strstr((char *)b.data, "log_number 12\n"));
     assert_non_null(strstr((char *)b.data, "remove level 6 table 40\n"));
     assert_non_null(strstr((char *)b.data, "add level 3 table 42 run 9 len 123456"));
-    assert_non_null(strstr((char *)b.data, "[alpha .. be\\x00ta)\n"));
+    assert_non_null(strstr((char *)b.data, "[alpha .. be\\x00ta) holds 300 for 2 snapshots\n"));
     assert_non_null(strstr((char *)b.data, "remove snapshot old\n"));
     assert_non_null(strstr((char *)b.data, "times 2 points seqno 5 time 1700000000.000000001 .. "));
     assert_non_null(
@@ -295,6 +314,7 @@ int main(void)
         cmocka_unit_test(random_bytes_never_break_the_decoder),
         cmocka_unit_test(impossible_tables_are_refused),
         cmocka_unit_test(impossible_snapshots_are_refused),
+        cmocka_unit_test(what_is_held_is_told_right_behind_its_table),
         cmocka_unit_test(the_text_says_it_all),
     };
 
