@@ -1,9 +1,18 @@
 /*
  * Verification reads every table of the current version block by block, past the caches, and every
  * log that is still needed. The superblock's copies and the manifest were read when the store was
- * opened; they are read again here, so that a damaged spare copy is not overlooked.
+ * opened; they are read again here, so that a damaged spare copy is not overlooked, and what the
+ * manifest adds up to is compared with what readers see. Files are looked for by their names: a
+ * table that is open can be read long after somebody has removed it.
+ *
+ * The rules of levels. Deeper ones: disjoint and ascending. Level 0: newest first, and of two
+ * tables that overlap one is newer as a whole. Each table's keys lie in the range that the manifest
+ * says.
+ *
+ * A log is being written meanwhile: what it held when verification began must be readable.
  */
 #include "lsm/db/db.h"
+#include "lsm/db/table_range.h"
 
 struct verify {
     struct lsm_db *db;
@@ -44,16 +53,83 @@ static void advance(struct verify *v, uint64_t len)
         v->progress(v->arg, v->done_len, v->total_len);
 }
 
+/* The name must be there, and lead to a file of the right length. */
+static int verify_name(struct verify *v, const struct table_meta *m)
+{
+    struct env_reader *r;
+    uint64_t len = 0;
+    int err = env_reader_open(v->db->env, v->file, &r);
+
+    if (err == -ENOENT)
+        return judge(v, err_raise(ERR_FILE_MISSING, "%s: the manifest names it, but it is missing",
+                                  v->file));
+    if (err)
+        return err;
+    err = env_reader_len(r, &len);
+    env_reader_close(r);
+    if (!err && len != m->stats.file_len)
+        err = err_raise(ERR_FILE_LEN, "%s: %llu bytes, the manifest says %llu", v->file,
+                        (unsigned long long)len, (unsigned long long)m->stats.file_len);
+    return judge(v, err);
+}
+
+static int verify_range(struct verify *v, struct sst *sst, const struct table_meta *m)
+{
+    struct table_range range = {0};
+    int err = table_range_of(sst, &range);
+
+    if (!err && !table_range_within(&range, m))
+        err = err_raise(ERR_LEVEL_ORDER,
+                        "%s: it has keys outside of the range that the manifest "
+                        "says",
+                        v->file);
+    table_range_done(&range);
+    return judge(v, err);
+}
+
 static int verify_table(struct verify *v, struct table_meta *m)
 {
+    int before = v->damage_count, err;
     struct sst *sst;
-    int err;
 
     sst_file_name(m->number, v->file);
-    err = table_meta_sst(m, &v->db->store, &sst);
-    err = err ? judge(v, err) : sst_verify(sst, table_damage, v);
+    err = verify_name(v, m);
+    if (!err && v->damage_count == before) {
+        err = table_meta_sst(m, &v->db->store, &sst);
+        err = err ? judge(v, err) : sst_verify(sst, table_damage, v);
+        if (!err && v->damage_count == before)
+            err = verify_range(v, sst, m);
+    }
     advance(v, m->stats.file_len);
     return err;
+}
+
+/* Which of two tables that overlap is newer is told by all of their sequence numbers. */
+static int check_level0(const struct level *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct table_meta *newer = l->tables[i];
+
+        for (size_t j = i + 1; j < l->count; j++) {
+            const struct table_meta *older = l->tables[j];
+
+            if (newer->stats.seqno_min > older->stats.seqno_max ||
+                table_meta_ends_before(newer, older->smallest) ||
+                table_meta_ends_before(older, newer->smallest))
+                continue;
+            return err_raise(ERR_LEVEL_ORDER,
+                             "level 0: tables %llu and %llu overlap, and neither is newer",
+                             (unsigned long long)newer->number, (unsigned long long)older->number);
+        }
+    }
+    return 0;
+}
+
+static int verify_levels(struct verify *v, const struct version *version)
+{
+    int err = judge(v, version_check(version));
+
+    return err ? err : judge(v, check_level0(&version->levels[0]));
 }
 
 static int verify_tables(struct verify *v, const struct version *version)
@@ -69,19 +145,57 @@ static int verify_tables(struct verify *v, const struct version *version)
     return err;
 }
 
-/* The version as the manifest on disk tells it must be readable; its tables are the current ones.
+static bool same_tables(const struct version *a, const struct version *b)
+{
+    for (unsigned level = 0; level < LEVEL_COUNT; level++) {
+        const struct level *x = &a->levels[level], *y = &b->levels[level];
+
+        if (x->count != y->count)
+            return false;
+        for (size_t i = 0; i < x->count; i++) {
+            if (x->tables[i]->number != y->tables[i]->number)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* What a crash may leave of a manifest is left behind when the store is opened for writing. */
+static int compare_manifest(struct lsm_db *db, const struct manifest_state *state)
+    REQUIRES(db->manifest_mu)
+{
+    struct superversion *sv = sv_get(db);
+    bool same = same_tables(state->version, sv->version);
+
+    sv_put(sv);
+    if (!same || state->log_number != db->log_number || state->flushed_seqno != db->flushed_seqno)
+        return err_raise(ERR_MANIFEST_DAMAGED,
+                         "the manifest on disk tells another set of tables or logs than is in use");
+    if (state->torn_len && !db->options.read_only)
+        return err_raise(ERR_MANIFEST_DAMAGED, "the manifest's last %llu bytes are torn",
+                         (unsigned long long)state->torn_len);
+    return 0;
+}
+
+/* After a failure to write the manifest nobody knows what it says; the next edit makes a new one.
  */
 static int verify_manifest(struct verify *v)
 {
+    struct lsm_db *db = v->db;
     struct manifest_state state = {0};
+    bool in_doubt;
     int err;
 
-    mutex_lock(&v->db->manifest_mu);
-    manifest_file_name(v->db->manifest_number, v->file);
-    err = manifest_replay(v->db->env, &v->db->store, &state);
-    mutex_unlock(&v->db->manifest_mu);
-    if (!err)
-        manifest_state_done(&state);
+    mutex_lock(&db->manifest_mu);
+    in_doubt = !db->manifest && !db->options.read_only;
+    manifest_file_name(db->manifest_number, v->file);
+    err = in_doubt ? 0 : manifest_replay(db->env, &db->store, &state);
+    if (err == -ERR_CURRENT_DAMAGED)
+        snprintf(v->file, sizeof(v->file), "CURRENT");
+    if (!err && !in_doubt)
+        err = compare_manifest(db, &state);
+    mutex_unlock(&db->manifest_mu);
+    manifest_state_done(&state);
     return judge(v, err);
 }
 
@@ -98,12 +212,23 @@ static int verify_superblock(struct verify *v)
     return err;
 }
 
-/* A log may end torn, never be damaged before a record that was synced: recovery has judged that.
- */
-static int verify_log(struct verify *v, uint64_t number)
+static int verify_record(const struct verify *v, const struct wal_record *record)
+{
+    uint64_t count;
+    int err = batch_check(record->payload, &count);
+
+    if (!err && count != record->op_count)
+        err = err_raise(ERR_WAL_RECORD, "%s: a record claims %llu operations and has %llu", v->file,
+                        (unsigned long long)record->op_count, (unsigned long long)count);
+    return err;
+}
+
+/* The log was `len` bytes long: so far, at least, it must consist of records. */
+static int verify_log(struct verify *v, uint64_t number, uint64_t len)
 {
     struct wal_reader *reader;
     struct wal_record record;
+    uint64_t offset = 0;
     int err, more = 0;
 
     wal_file_name(number, v->file);
@@ -112,31 +237,50 @@ static int verify_log(struct verify *v, uint64_t number)
         return judge(v, err);
     if (wal_reader_header(reader) == WAL_HEADER_DAMAGED)
         err = report(v, 0, "the log's header is damaged; its records can be read");
-    while (!err && (more = wal_reader_next(reader, &record)) > 0) {
-        uint64_t count;
-
-        err = batch_check(record.payload, &count);
-        if (err) {
-            err = judge(v, err);
-            break;
-        }
-    }
+    while (!err && (more = wal_reader_next(reader, &record)) > 0)
+        err = judge(v, verify_record(v, &record));
+    offset = wal_reader_offset(reader);
     wal_reader_close(reader);
-    return err ? err : judge(v, more);
+    if (!err)
+        err = judge(v, more);
+    if (!err && offset < len)
+        err = report(v, offset, "no record can be read here, though the log goes on");
+    return err;
+}
+
+/*
+ * Of a store that is only read: where the logs end was judged by recovery, whose rule is needed to
+ * tell a torn end from damage.
+ */
+static int verify_logs_read_only(struct verify *v)
+{
+    struct store_files files = {0};
+    int err = store_files_list(v->db, &files);
+
+    for (size_t i = 0; !err && i < files.logs.count; i++) {
+        if (files.logs.numbers[i] >= v->db->log_number)
+            err = verify_log(v, files.logs.numbers[i], 0);
+    }
+    store_files_done(&files);
+    return err;
 }
 
 static int verify_logs(struct verify *v)
 {
-    uint64_t numbers[IMM_COUNT_MAX + 2];
+    uint64_t numbers[IMM_COUNT_MAX + 2], lens[IMM_COUNT_MAX + 2];
     size_t count = 0;
     int err = 0;
 
+    if (v->db->options.read_only)
+        return verify_logs_read_only(v);
     mutex_lock(&v->db->mu);
-    for (struct wal_ref *w = v->db->wals_oldest; w && count < IMM_COUNT_MAX + 2; w = w->next)
-        numbers[count++] = wal_writer_number(w->writer);
+    for (struct wal_ref *w = v->db->wals_oldest; w && count < IMM_COUNT_MAX + 2; w = w->next) {
+        numbers[count] = wal_writer_number(w->writer);
+        lens[count++] = wal_writer_len(w->writer);
+    }
     mutex_unlock(&v->db->mu);
     for (size_t i = 0; !err && i < count; i++) {
-        err = verify_log(v, numbers[i]);
+        err = verify_log(v, numbers[i], lens[i]);
         if (err == -ENOENT) /* flushed meanwhile */
             err = 0;
     }
@@ -157,6 +301,8 @@ int lsm_verify(struct lsm_db *db,
     err = verify_superblock(&v);
     if (!err)
         err = verify_manifest(&v);
+    if (!err)
+        err = verify_levels(&v, sv->version);
     if (!err)
         err = verify_tables(&v, sv->version);
     if (!err)
