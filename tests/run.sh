@@ -30,7 +30,7 @@ UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=99
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
-packages="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 liblz4-dev libxxhash-dev
+packages="gcc libc6-dev make cmake ninja-build pkg-config libfuse3-dev fuse3 liblz4-dev libxxhash-dev
     liburing-dev uthash-dev libjansson-dev libcmocka-dev clang clang-format git sqlite3 attr acl
     xz-utils binutils util-linux"
 

@@ -204,11 +204,12 @@ same 0 "$status" "a reader that never came"
 
 say "damage is named"
 "$LSMCTL" compact "$S/second"
-table=$(basename "$(find "$S/second" -name '*.sst' -size +1M | head -n 1)")
-printf 'XXXX' | dd of="$S/second/$table" bs=1 seek=100000 conv=notrunc status=none
-exits 4 "$table" "$LSMCTL" verify "$S/second"
+# The file that holds the large value.
+file=$(find "$S/second" -type f -size +1M -printf '%f\n' | head -n 1)
+printf 'XXXX' | dd of="$S/second/$file" bs=1 seek=100000 conv=notrunc status=none
+exits 4 "$file" "$LSMCTL" verify "$S/second"
 exits 4 '"damage_count": [1-9]' "$LSMCTL" verify --json "$S/second"
-exits 4 "$table.*lsmctl verify" "$LSMCTL" get "$S/second" large
+exits 4 "$file.*lsmctl verify" "$LSMCTL" get "$S/second" large
 echo rubbish >"$S/second/CURRENT"
 exits 4 "CURRENT" "$LSMCTL" verify "$S/second"
 exits 4 "CURRENT" "$LSMCTL" put "$S/second" key value
