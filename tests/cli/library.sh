@@ -80,6 +80,7 @@ check_examples
 cd "$S"
 
 say "the program in lsm/README.md, and the one in lsm(3)"
+# shellcheck disable=SC2016 # no command: Markdown
 sed -n '/^```c$/,/^```$/p' "$SOURCE_DIR/lsm/README.md" | sed '/^```/d' >"$S/readme.c"
 awk '/^\.SH EXAMPLES/ { here = 1 } here && /^\.fi/ { exit } here && text { print } here && /^\.nf/ { text = 1 }' \
     "$SOURCE_DIR/tools/man/lsm.3" | sed 's/\\e/\\/g' >"$S/manual.c"

@@ -56,6 +56,9 @@ same 'v\x00\n' "$("$LSMCTL" get "$STORE" 'k\x00\x09\x0A\x5c\xFF')" "escapes"
 same 76000a "$("$LSMCTL" get --hex "$STORE" 6b00090a5cff)" "hexadecimal digits"
 exits 0 "" "$LSMCTL" put "$STORE" é 'ü"'
 same "$(printf 'é\tü"')" "$("$LSMCTL" scan --prefix é "$STORE")" "UTF-8"
+# A control character of U+0080 to U+009F, a zero in too many bytes, a surrogate: all are escaped.
+"$LSMCTL" put --hex "$STORE" 6b c285c080eda080f09f98802c
+same '\xc2\x85\xc0\x80\xed\xa0\x80😀,' "$("$LSMCTL" get "$STORE" k)" "what only looks like UTF-8"
 head -c 3000000 /dev/urandom >"$S/large"
 exits 0 "" "$LSMCTL" put "$STORE" large --from "$S/large"
 "$LSMCTL" get --raw "$STORE" large | cmp - "$S/large" || fail "a large value"
@@ -187,6 +190,18 @@ exec 3>&-
 wait "$holder" || fail "the load failed"
 wait "$waiter" || fail "waiting for the store failed"
 same comer "$(cat "$S/late")" "what was read after waiting"
+
+say "many readers at once, and no writer beside them"
+mkfifo "$S/slow"
+"$LSMCTL" scan "$STORE" >"$S/slow" &
+reader=$!
+exec 3<"$S/slow"
+head -c 1 <&3 >/dev/null # it has opened the store, and waits until it can write more
+same "" "$("$LSMCTL" get "$STORE" empty)" "a value beside another reader"
+exits 3 "in use" "$LSMCTL" put "$STORE" key value
+cat <&3 >/dev/null
+exec 3<&-
+wait "$reader" || fail "the reader was disturbed"
 
 say "output that cannot be written"
 for words in "get STORE large" "scan STORE" "stats STORE" "stats --json STORE" "verify STORE" \

@@ -15,7 +15,7 @@ static const char help[] =
     "       lsmctl snapshot list [OPTION...] STORE\n"
     "Make, remove or list named snapshots. get and scan look into one with --snapshot NAME. What "
     "a\n"
-    "snapshot shows keeps its place on disk until the snapshot is removed.\n"
+    "snapshot shows keeps its place on disk until it is removed and compaction has come by.\n"
     "\n"
     "      --hex                names are hexadecimal digits\n"
     "      --json               list prints a JSON array\n" LSMCTL_HELP_STORE "\n"
