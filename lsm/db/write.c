@@ -84,6 +84,8 @@ static int append(struct lsm_db *db, struct group *g)
     struct wal_record records[GROUP_COUNT_MAX];
     uint64_t seqno = db->last_seqno, time_ns = now_ns(CLOCK_REALTIME);
     uint64_t synced = atomic_load(&db->synced_seqno);
+    struct wal_writer *wal = wals_newest(db);
+    uint64_t len = wal_writer_len(wal);
     int err;
 
     if (g->op_count > SEQNO_MAX - seqno)
@@ -99,14 +101,15 @@ static int append(struct lsm_db *db, struct group *g)
                                          .payload = buf_slice(&w->batch->bytes)};
         seqno += w->batch->count;
     }
-    err = wal_writer_append(wals_newest(db), records, g->count, g->members[0]->urgent);
+    err = wal_writer_append(wal, records, g->count, g->members[0]->urgent);
     if (err)
         return err == -ENOSPC ? err : db_fail(db, err, "writing the log failed");
     db->last_seqno = seqno;
     db_note_time(db, records[0].first_seqno, time_ns);
     for (unsigned i = 0; i < g->count; i++)
         db->delete_count += g->members[i]->batch->delete_count;
-    atomic_fetch_add_explicit(&db->counters.wal_write_len, g->len, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.wal_write_len, wal_writer_len(wal) - len,
+                              memory_order_relaxed);
     return 0;
 }
 

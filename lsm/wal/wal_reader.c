@@ -1,10 +1,10 @@
 /*
  * Reading a log: through a window of the file, a mebibyte or one large record at a time.
  *
- * A record is valid if and only if its header is intact and at its place, its padded payload lies
- * within the file, and the payload's checksum is right. The reader returns valid records while each
- * begins with the sequence number after the one before, and stops at the first place where none
- * does: after a gap nothing may be applied.
+ * A record is valid if and only if its header is intact and at its place, its stored payload lies
+ * within the file, the checksum is right, and what is compressed can be decompressed. The reader
+ * returns valid records while each begins with the sequence number after the one before, and stops
+ * at the first place where none does: after a gap nothing may be applied.
  *
  * What a crash leaves: a torn last append, or with a file system that writes pages in any order a
  * hole of zeros, and whole records behind it. Nothing there was synced. Damage to synced bytes
@@ -14,13 +14,15 @@
 #include "lsm/wal/wal_format.h"
 
 #include <inttypes.h>
+#include <lz4.h>
 #include <stdlib.h>
 
 #include "lsm/base/err.h"
 #include "lsm/base/ikey.h"
 
 enum {
-    WINDOW_LEN = 1 << 20
+    WINDOW_LEN = 1 << 20,
+    LZ4_RATIO_MAX = 256, /* no more than that comes out of a byte */
 };
 
 struct wal_reader {
@@ -30,11 +32,14 @@ struct wal_reader {
     uint64_t last_seqno;          /* of the header; 0 without one */
     enum wal_header_state header; /* what is there of it */
 
+    uint32_t version; /* of the records; 0: not known yet, nor from a header */
+
     uint64_t offset;     /* where the next record should begin */
     uint64_t next_seqno; /* and with which it should */
 
     struct buf window;
     uint64_t window_offset;
+    struct buf payload; /* that was compressed */
 };
 
 /* Bytes [offset, offset + len) of the file, which reaches so far. Valid until the next call. */
@@ -65,30 +70,77 @@ static int look(struct wal_reader *r, uint64_t offset, size_t len, const uint8_t
     return 0;
 }
 
-/* 1 when a valid record, whatever its sequence number, begins at the offset; 0 when not. */
-static int record_at(struct wal_reader *r, uint64_t offset, struct wal_record *ret)
+/* The payload of a verified record: 1, 0 when it cannot be decompressed, or an error. */
+static int open_payload(struct wal_reader *r, const struct wal_record_header *h,
+                        struct slice stored, struct slice *ret)
 {
-    struct wal_record_header h;
-    const uint8_t *p;
-    int err;
+    int err, is;
 
-    if (offset < WAL_HEADER_LEN || offset > r->file_len ||
-        r->file_len - offset < WAL_RECORD_HEADER_LEN)
+    *ret = stored;
+    if (!h->compressed)
+        return 1;
+    if (h->payload_len / LZ4_RATIO_MAX > h->stored_len)
         return 0;
-    err = look(r, offset, WAL_RECORD_HEADER_LEN, &p);
+    r->payload.len = 0;
+    err = buf_reserve(&r->payload, (size_t)h->payload_len + 1);
     if (err)
         return err;
-    if (!wal_record_decode(p, r->number, offset, &h) ||
-        wal_record_len(h.payload_len) > r->file_len - offset)
+    is = LZ4_decompress_safe((const char *)stored.data, (char *)r->payload.data, (int)stored.len,
+                             (int)h->payload_len);
+    *ret = slice_of(r->payload.data, (size_t)h->payload_len);
+    return is >= 0 && (uint64_t)is == h->payload_len;
+}
+
+/* As record_at, for one version. */
+static int record_of_version(struct wal_reader *r, uint32_t version, uint64_t offset,
+                             struct wal_record *ret, uint64_t *ret_len)
+{
+    uint64_t left = r->file_len - offset;
+    struct wal_record_header h;
+    struct slice stored;
+    const uint8_t *p;
+    size_t len = left < WAL_RECORD_HEADER_LEN_MAX ? (size_t)left : WAL_RECORD_HEADER_LEN_MAX;
+    int answer = look(r, offset, len, &p);
+
+    if (answer)
+        return answer;
+    if (!wal_record_decode(version, p, len, r->number, offset, &h) || h.record_len > left)
         return 0;
-    err = look(r, offset, WAL_RECORD_HEADER_LEN + (size_t)h.payload_len, &p);
-    if (err)
-        return err;
-    h.record.payload = slice_of(p + WAL_RECORD_HEADER_LEN, h.payload_len);
-    if (wal_payload_checksum(r->number, h.record.payload) != h.payload_checksum)
+    answer = look(r, offset, h.header_len + (size_t)h.stored_len, &p);
+    if (answer)
+        return answer;
+    stored = slice_of(p + h.header_len, (size_t)h.stored_len);
+    if (!wal_record_verify(version, &h, stored))
         return 0;
+    answer = open_payload(r, &h, stored, &h.record.payload);
+    if (answer <= 0)
+        return answer;
     *ret = h.record;
+    *ret_len = h.record_len;
     return 1;
+}
+
+/*
+ * 1 when a valid record, whatever its sequence number, begins at the offset, with its length in the
+ * file; 0 when not. Without a header the first record that is found tells the version.
+ */
+static int record_at(struct wal_reader *r, uint64_t offset, struct wal_record *ret,
+                     uint64_t *ret_len)
+{
+    int found = 0;
+
+    if (offset < WAL_HEADER_LEN || offset >= r->file_len)
+        return 0;
+    if (r->version)
+        return record_of_version(r, r->version, offset, ret, ret_len);
+    for (uint32_t version = WAL_FORMAT_VERSION; found == 0 && version > 0; version--) {
+        if (offset % wal_align(version))
+            continue;
+        found = record_of_version(r, version, offset, ret, ret_len);
+        if (found > 0)
+            r->version = version;
+    }
+    return found;
 }
 
 static bool all_zeros(const uint8_t *p, size_t len)
@@ -117,7 +169,7 @@ static int read_header(struct wal_reader *r)
     r->header = WAL_HEADER_DAMAGED;
     if (!wal_header_intact(p))
         return 0;
-    wrong = wal_header_decode(p, r->number, &r->last_seqno);
+    wrong = wal_header_decode(p, r->number, &r->last_seqno, &r->version);
     if (wrong)
         return err_raise(ERR_WAL_HEADER, "%s/%s: the log's header cannot be used: %s",
                          r->file->env->path, r->file->name, wrong);
@@ -167,14 +219,15 @@ uint64_t wal_reader_last_seqno(const struct wal_reader *r)
 int wal_reader_next(struct wal_reader *r, struct wal_record *ret)
 {
     struct wal_record record;
-    int found = record_at(r, r->offset, &record);
+    uint64_t len;
+    int found = record_at(r, r->offset, &record, &len);
 
     if (found <= 0)
         return found;
     /* Without a header, and so with next_seqno 0, the first record tells where the log begins. */
     if (r->next_seqno && record.first_seqno != r->next_seqno)
         return 0;
-    r->offset += wal_record_len(record.payload.len);
+    r->offset += len;
     r->next_seqno = record.first_seqno + record.op_count;
     *ret = record;
     return 1;
@@ -198,28 +251,39 @@ static int zeros_follow(struct wal_reader *r, uint64_t offset)
     return 1;
 }
 
-/* Try every place where a record could begin; behind one that is found, go on at its end. */
+/*
+ * The next valid record from *offset on, which is moved there: every place where one could begin is
+ * tried. 1 with the record and its length in the file, 0 when there is none.
+ */
+static int search(struct wal_reader *r, uint64_t *offset, struct wal_record *ret, uint64_t *ret_len)
+{
+    for (;;) {
+        uint64_t align = wal_align(r->version);
+        int found;
+
+        *offset = (*offset + align - 1) / align * align;
+        if (*offset >= r->file_len)
+            return 0;
+        found = record_at(r, *offset, ret, ret_len);
+        if (found)
+            return found;
+        ++*offset;
+    }
+}
+
 static int find_later(struct wal_reader *r, struct wal_end *end)
 {
-    uint64_t offset = wal_padded(r->offset);
+    uint64_t offset = r->offset, len;
     struct wal_record record;
+    int found;
 
-    while (offset < r->file_len && r->file_len - offset >= WAL_RECORD_HEADER_LEN) {
-        int found = record_at(r, offset, &record);
-
-        if (found < 0)
-            return found;
-        if (!found) {
-            offset += WAL_ALIGN;
-            continue;
-        }
+    for (; (found = search(r, &offset, &record, &len)) > 0; offset += len) {
         if (!end->later_record_offset)
             end->later_record_offset = offset;
         if (record.synced_seqno > end->later_synced_seqno)
             end->later_synced_seqno = record.synced_seqno;
-        offset += wal_record_len(record.payload.len);
     }
-    return 0;
+    return found;
 }
 
 int wal_reader_end(struct wal_reader *r, struct wal_end *ret)
@@ -250,24 +314,20 @@ uint64_t wal_reader_offset(const struct wal_reader *r)
 
 int wal_reader_skip(struct wal_reader *r, struct wal_record *ret, uint64_t *ret_offset)
 {
-    uint64_t offset = wal_padded(r->offset);
+    uint64_t offset = r->offset, len;
     struct wal_record record;
+    int found;
 
-    while (offset < r->file_len && r->file_len - offset >= WAL_RECORD_HEADER_LEN) {
-        int found = record_at(r, offset, &record);
-
-        if (found < 0)
-            return found;
-        if (found && record.first_seqno >= r->next_seqno) {
-            r->offset = offset + wal_record_len(record.payload.len);
-            r->next_seqno = record.first_seqno + record.op_count;
-            *ret = record;
-            *ret_offset = offset;
-            return 1;
-        }
-        offset += found ? wal_record_len(record.payload.len) : WAL_ALIGN;
+    for (; (found = search(r, &offset, &record, &len)) > 0; offset += len) {
+        if (record.first_seqno < r->next_seqno)
+            continue;
+        r->offset = offset + len;
+        r->next_seqno = record.first_seqno + record.op_count;
+        *ret = record;
+        *ret_offset = offset;
+        return 1;
     }
-    return 0;
+    return found;
 }
 
 void wal_reader_close(struct wal_reader *r)
@@ -276,5 +336,6 @@ void wal_reader_close(struct wal_reader *r)
         return;
     env_reader_close(r->file);
     buf_free(&r->window);
+    buf_free(&r->payload);
     free(r);
 }

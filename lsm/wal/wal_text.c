@@ -57,7 +57,7 @@ static int put_end(const struct text *t, const struct wal_end *end)
 
 static int put_all(struct wal_reader *r, const struct text *t)
 {
-    uint64_t offset = WAL_HEADER_LEN;
+    uint64_t offset = wal_reader_offset(r);
     struct wal_record record;
     struct wal_end end;
     int more, err = 0;
@@ -66,7 +66,7 @@ static int put_all(struct wal_reader *r, const struct text *t)
         if (more < 0)
             return more;
         err = put_record(t, offset, &record);
-        offset += wal_record_len(record.payload.len);
+        offset = wal_reader_offset(r);
     }
     if (!err)
         err = wal_reader_end(r, &end);

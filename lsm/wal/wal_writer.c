@@ -5,6 +5,11 @@
  * and a failed append leaves none of them. Records must follow each other without a gap in their
  * sequence numbers: a reader stops at a gap, so one is refused here.
  *
+ * Small payloads are compressed, for which the appending thread pays little: a record that is half
+ * as long is half of what every small write costs the disk until it becomes a table. Large ones are
+ * not; their values are compressed where they go for good. Header and small payload of all records
+ * of a call lie one after another in one buffer, so that mostly one piece is written.
+ *
  * Space is reserved ahead in steps of a mebibyte, and what is appended without `urgent` always
  * leaves some of it: what a removal needs when the disk is full. A file system that cannot reserve
  * says so never, and then a full disk stops removals as well.
@@ -14,6 +19,7 @@
 #include "lsm/wal/wal_format.h"
 
 #include <inttypes.h>
+#include <lz4.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -23,7 +29,12 @@
 enum {
     RESERVE_STEP_LEN = 1 << 20,
     RESERVE_KEEP_LEN = 256 << 10, /* left for urgent records */
-    PARTS_PER_RECORD = 3,         /* header, payload, padding */
+    PARTS_PER_RECORD = 2,         /* what lies in the buffer, and a large payload */
+    COPY_LEN_MAX = 4096,          /* longer payloads are written from where they are */
+    COMPRESS_LEN_MIN = 48,        /* shorter and */
+    COMPRESS_LEN_MAX = 1024,      /* longer payloads are not compressed */
+    FAILURE_COUNT_MAX = 16,       /* payloads that would not shrink, after which */
+    SKIP_COUNT = 256,             /* so many are not even tried */
 };
 
 struct wal_writer {
@@ -39,8 +50,11 @@ struct wal_writer {
     uint64_t next_seqno;
     uint64_t reserved; /* bytes of the file's length that the disk has granted */
     struct slice *parts;
-    uint8_t *headers;
-    unsigned record_cap; /* records that parts and headers have room for */
+    unsigned part_cap;
+    struct buf bytes;       /* of the records of a call */
+    LZ4_stream_t lz4;       /* never used for more than one payload */
+    unsigned failure_count; /* payloads in a row that did not shrink */
+    unsigned skip_count;    /* payloads that will not be tried */
 };
 
 static int raise_writer(const struct wal_writer *w, int code, const char *what)
@@ -101,6 +115,7 @@ int wal_writer_create(struct env *env, uint64_t number, uint64_t last_seqno,
     wal_file_name(number, name);
     w->number = number;
     w->next_seqno = last_seqno + 1;
+    LZ4_initStream(&w->lz4, sizeof(w->lz4));
     atomic_init(&w->len, 0);
     atomic_init(&w->sync_err, 0);
     err = env_writer_create(env, name, &w->file);
@@ -118,25 +133,29 @@ int wal_writer_create(struct env *env, uint64_t number, uint64_t last_seqno,
     return 0;
 }
 
-static int grow(struct wal_writer *w, unsigned record_count)
+/* Room for the records of a call, so that nothing moves while it is filled. */
+static int grow(struct wal_writer *w, const struct wal_record *records, unsigned record_count)
 {
-    struct slice *parts;
-    uint8_t *headers;
+    unsigned part_count = record_count * PARTS_PER_RECORD;
+    size_t len = 0;
 
-    if (record_count <= w->record_cap)
-        return 0;
     if (record_count > UINT32_MAX / PARTS_PER_RECORD)
         return -ENOMEM;
-    parts = realloc(w->parts, (size_t)record_count * PARTS_PER_RECORD * sizeof(*parts));
-    if (!parts)
-        return -ENOMEM;
-    w->parts = parts;
-    headers = realloc(w->headers, (size_t)record_count * WAL_RECORD_HEADER_LEN);
-    if (!headers)
-        return -ENOMEM;
-    w->headers = headers;
-    w->record_cap = record_count;
-    return 0;
+    if (part_count > w->part_cap) {
+        struct slice *parts = realloc(w->parts, part_count * sizeof(*parts));
+
+        if (!parts)
+            return -ENOMEM;
+        w->parts = parts;
+        w->part_cap = part_count;
+    }
+    for (unsigned i = 0; i < record_count; i++) {
+        len += WAL_RECORD_HEADER_LEN_MAX;
+        if (records[i].payload.len <= COPY_LEN_MAX)
+            len += records[i].payload.len;
+    }
+    w->bytes.len = 0;
+    return buf_reserve(&w->bytes, len);
 }
 
 /* Whether a reader would take the record as the next one. */
@@ -144,31 +163,93 @@ static bool record_ok(const struct wal_record *r, uint64_t next_seqno)
 {
     return r->first_seqno == next_seqno && r->first_seqno <= SEQNO_MAX && r->op_count >= 1 &&
            r->op_count <= UINT32_MAX && r->op_count - 1 <= SEQNO_MAX - r->first_seqno &&
-           r->payload.len <= WAL_PAYLOAD_LEN_MAX;
+           r->synced_seqno < r->first_seqno && r->payload.len <= WAL_PAYLOAD_LEN_MAX;
 }
 
-/* Fill headers and parts; *ret_len gets the bytes in all. */
-static int build(struct wal_writer *w, const struct wal_record *records, unsigned record_count,
-                 uint64_t *ret_next_seqno, uint64_t *ret_len)
+/* Compress the payload to `to`. Its length there, or 0 when it is stored as it is. */
+static size_t compress(struct wal_writer *w, struct slice payload, uint8_t *to)
 {
-    static const uint8_t zeros[WAL_ALIGN];
+    int len;
+
+    if (payload.len < COMPRESS_LEN_MIN || payload.len > COMPRESS_LEN_MAX)
+        return 0;
+    if (w->skip_count) {
+        w->skip_count--;
+        return 0;
+    }
+    LZ4_resetStream_fast(&w->lz4);
+    len = LZ4_compress_fast_continue(&w->lz4, (const char *)payload.data, (char *)to,
+                                     (int)payload.len, (int)(payload.len - payload.len / 8), 1);
+    if (len > 0) {
+        w->failure_count = 0;
+        return (size_t)len;
+    }
+    /* It gave up in the middle, and what it knows of the stream is worth nothing now. */
+    LZ4_initStream(&w->lz4, sizeof(w->lz4));
+    if (++w->failure_count >= FAILURE_COUNT_MAX) {
+        w->failure_count = 0;
+        w->skip_count = SKIP_COUNT;
+    }
+    return 0;
+}
+
+/* Bytes that were put into the buffer: a part of their own, or the end of the last one. */
+static unsigned add_bytes(struct wal_writer *w, unsigned part_count, size_t len)
+{
+    const uint8_t *at = w->bytes.data + w->bytes.len;
+
+    w->bytes.len += len;
+    if (part_count && w->parts[part_count - 1].data + w->parts[part_count - 1].len == at) {
+        w->parts[part_count - 1].len += len;
+        return part_count;
+    }
+    w->parts[part_count] = slice_of(at, len);
+    return part_count + 1;
+}
+
+/* Put one record, which will stand at `offset`, into buffer and parts. */
+static unsigned add_record(struct wal_writer *w, const struct wal_record *r, uint64_t offset,
+                           unsigned part_count)
+{
+    uint8_t header[WAL_RECORD_HEADER_LEN_MAX];
+    uint8_t *at = w->bytes.data + w->bytes.len, *body = at + sizeof(header);
+    struct slice stored = r->payload;
+    size_t header_len, compressed_len = compress(w, r->payload, body);
+
+    if (compressed_len)
+        stored = slice_of(body, compressed_len);
+    header_len = wal_record_encode(r, stored, compressed_len > 0, w->number, offset, header);
+    if (stored.len && stored.len <= COPY_LEN_MAX)
+        memmove(at + header_len, stored.data, stored.len);
+    memcpy(at, header, header_len);
+    if (stored.len <= COPY_LEN_MAX)
+        return add_bytes(w, part_count, header_len + stored.len);
+    part_count = add_bytes(w, part_count, header_len);
+    w->parts[part_count] = stored;
+    return part_count + 1;
+}
+
+/* Fill buffer and parts; *ret_len gets the bytes in all. */
+static int build(struct wal_writer *w, const struct wal_record *records, unsigned record_count,
+                 uint64_t *ret_next_seqno, unsigned *ret_part_count, uint64_t *ret_len)
+{
     uint64_t begin = w->len, offset = begin, next_seqno = w->next_seqno;
+    unsigned part_count = 0;
 
     for (unsigned i = 0; i < record_count; i++) {
         const struct wal_record *r = &records[i];
-        uint8_t *header = w->headers + (size_t)i * WAL_RECORD_HEADER_LEN;
-        struct slice *parts = w->parts + (size_t)i * PARTS_PER_RECORD;
+        size_t before = w->bytes.len;
 
         if (!record_ok(r, next_seqno))
             return raise_writer(w, EINVAL, "a record that does not follow the one before it");
-        wal_record_encode(r, w->number, offset, header);
-        parts[0] = slice_of(header, WAL_RECORD_HEADER_LEN);
-        parts[1] = r->payload;
-        parts[2] = slice_of(zeros, (size_t)(wal_padded(r->payload.len) - r->payload.len));
-        offset += wal_record_len(r->payload.len);
+        part_count = add_record(w, r, offset, part_count);
+        offset += w->bytes.len - before;
+        if (r->payload.len > COPY_LEN_MAX)
+            offset += r->payload.len;
         next_seqno += r->op_count;
     }
     *ret_next_seqno = next_seqno;
+    *ret_part_count = part_count;
     *ret_len = offset - begin;
     return 0;
 }
@@ -177,20 +258,21 @@ int wal_writer_append(struct wal_writer *w, const struct wal_record *records, un
                       bool urgent)
 {
     uint64_t next_seqno = 0, len = 0;
+    unsigned part_count = 0;
     int err = atomic_load(&w->sync_err);
 
     if (err)
         return raise_writer(w, -err, "refused: an earlier sync failed");
-    err = grow(w, record_count);
+    err = grow(w, records, record_count);
     if (!err)
-        err = build(w, records, record_count, &next_seqno, &len);
+        err = build(w, records, record_count, &next_seqno, &part_count, &len);
     if (err)
         return err;
     err = reserve(w, len);
     if (err == -ENOSPC && urgent)
         err = 0;
     if (!err)
-        err = append(w, w->parts, record_count * PARTS_PER_RECORD, len);
+        err = append(w, w->parts, part_count, len);
     if (!err)
         w->next_seqno = next_seqno;
     return err;
@@ -232,7 +314,7 @@ int wal_writer_close(struct wal_writer *w)
         return 0;
     err = env_writer_close(w->file);
     free(w->parts);
-    free(w->headers);
+    buf_free(&w->bytes);
     free(w);
     return err;
 }

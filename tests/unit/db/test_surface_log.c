@@ -316,7 +316,7 @@ static void a_stray_file_among_the_logs_is_no_log(void **state)
 static void many_megabytes_of_small_records_come_back(void **state)
 {
     enum {
-        COUNT = 200000
+        COUNT = 300000
     };
     struct wal_writer *w = create_log(1, 0);
     struct recovered r;

@@ -51,13 +51,10 @@ static void bytes_are_as_the_format_says(void **state)
     struct buf b = {0}, batch = {0};
     struct wal_writer *w;
     static const uint8_t want[] = {
-        0x46, 0x4c, 0x55, 0x58, 0x57, 0x41, 0x4c, 0x31, 0x01, 0x00, 0x00, 0x00, 0xbf, 0xa8,
-        0xa4, 0x08, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xe8, 0x03, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0xc2, 0x82, 0xaa, 0xc9, 0x06, 0x00, 0x00, 0x00, 0xe5, 0x4b,
-        0xba, 0x3d, 0x2c, 0x54, 0xcb, 0x1d, 0xe9, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2a, 0x36, 0xfe, 0x9c,
-        0x97, 0x17, 0xe8, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x01, 0x01, 0x61, 0x02, 0x68, 0x69, 0x00, 0x00,
+        0x46, 0x4c, 0x55, 0x58, 0x57, 0x41, 0x4c, 0x31, 0x02, 0x00, 0x00, 0x00, 0x76, 0x24, 0x69,
+        0x4c, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xe8, 0x03, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0xd6, 0x30, 0x14, 0x62, 0xa6, 0x95, 0x16, 0x00, 0x06, 0xe9, 0x07, 0x01, 0x80,
+        0x80, 0xa8, 0xb1, 0xe3, 0x9f, 0xe7, 0xcb, 0x17, 0x01, 0x01, 0x01, 0x61, 0x02, 0x68, 0x69,
     };
 
     (void)state;
@@ -71,6 +68,93 @@ static void bytes_are_as_the_format_says(void **state)
     assert_memory_equal(b.data, want, sizeof(want));
     buf_free(&b);
     buf_free(&batch);
+}
+
+/* Also without its header, and with the torn beginning of a second record. */
+static void a_log_of_version_1_is_read(void **state)
+{
+    static const uint8_t bytes[] = {
+        0x46, 0x4c, 0x55, 0x58, 0x57, 0x41, 0x4c, 0x31, 0x01, 0x00, 0x00, 0x00, 0xbf, 0xa8,
+        0xa4, 0x08, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xe8, 0x03, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0xc2, 0x82, 0xaa, 0xc9, 0x06, 0x00, 0x00, 0x00, 0xe5, 0x4b,
+        0xba, 0x3d, 0x2c, 0x54, 0xcb, 0x1d, 0xe9, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2a, 0x36, 0xfe, 0x9c,
+        0x97, 0x17, 0xe8, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x01, 0x01, 0x61, 0x02, 0x68, 0x69, 0x00, 0x00,
+    };
+    struct buf b = {0};
+
+    (void)state;
+    assert_int_equal(buf_assign(&b, bytes, sizeof(bytes)), 0);
+    for (unsigned round = 0; round < 3; round++) {
+        struct wal_reader *r;
+        struct wal_record got;
+        struct wal_end end;
+
+        if (round == 1)
+            assert_int_equal(buf_append(&b, "\x01\x02", 2), 0);
+        if (round == 2)
+            b.data[3] ^= 1;
+        put_log(NUMBER, buf_slice(&b));
+        assert_int_equal(wal_reader_open(env, NUMBER, &r), 0);
+        assert_int_equal(wal_reader_next(r, &got), 1);
+        assert_int_equal(got.first_seqno, 1001);
+        assert_int_equal(got.time_ns, 1700000000000000000u);
+        assert_int_equal(got.synced_seqno, 1000);
+        assert_true(slice_eq(got.payload, slice_of("\x01\x01\x61\x02hi", 6)));
+        assert_int_equal(wal_reader_next(r, &got), 0);
+        assert_int_equal(wal_reader_end(r, &end), 0);
+        assert_int_equal(end.kind, round == 0 ? WAL_END_CLEAN : WAL_END_TORN);
+        assert_int_equal(end.offset, sizeof(bytes));
+        wal_reader_close(r);
+    }
+    buf_free(&b);
+}
+
+/* Every length around the limits, of bytes that shrink and of bytes that do not. */
+static void compressed_payloads_come_back(void **state)
+{
+    enum {
+        LEN_MAX = 6000
+    };
+    static uint8_t bytes[LEN_MAX];
+    struct rng rng = {7};
+    struct wal_writer *w;
+    struct wal_reader *r;
+    struct wal_record got;
+    struct wal_end end;
+    uint64_t raw_len = 0, written_len;
+
+    (void)state;
+    for (size_t i = 0; i < LEN_MAX; i++)
+        bytes[i] = i % 100 < 50 ? (uint8_t)rng_next(&rng) : bytes[i - 50];
+    assert_int_equal(wal_writer_create(env, NUMBER, LAST_SEQNO, &w), 0);
+    for (unsigned i = 0; i < LEN_MAX; i++) {
+        struct wal_record record = {LAST_SEQNO + 1 + i, 1, i, 0, slice_of(bytes, i)};
+
+        /* In the middle comes a time when nothing can be compressed. */
+        if (i == 400 || i == 800) {
+            for (size_t j = 0; j < LEN_MAX; j++)
+                bytes[j] = i == 400 ? (uint8_t)rng_next(&rng) : (uint8_t)(j / 9);
+        }
+        assert_int_equal(wal_writer_append(w, &record, 1, false), 0);
+        raw_len += i;
+    }
+    written_len = wal_writer_len(w);
+    assert_int_equal(wal_writer_close(w), 0);
+    /* Only what is between 48 and 1024 bytes long is compressed. */
+    assert_true(written_len < raw_len + LEN_MAX * 23 - 20000);
+    assert_int_equal(wal_reader_open(env, NUMBER, &r), 0);
+    for (unsigned i = 0; i < LEN_MAX; i++) {
+        assert_int_equal(wal_reader_next(r, &got), 1);
+        assert_int_equal(got.time_ns, i);
+        assert_int_equal(got.payload.len, i);
+        if (i >= 800)
+            assert_memory_equal(got.payload.data, bytes, i);
+    }
+    assert_int_equal(wal_reader_end(r, &end), 0);
+    assert_int_equal(end.kind, WAL_END_CLEAN);
+    wal_reader_close(r);
 }
 
 static void every_truncation_keeps_the_records_before_it(void **state)
@@ -97,15 +181,13 @@ static void every_truncation_keeps_the_records_before_it(void **state)
     buf_free(&b);
 }
 
-/* The record in which the byte lies, and whether it matters there. */
-static bool byte_matters(size_t at, unsigned *ret_record)
+static unsigned record_of_byte(size_t at)
 {
     unsigned i = 0;
 
     while (small_offset(i + 1) <= at)
         i++;
-    *ret_record = i;
-    return at < small_offset(i) + WAL_RECORD_HEADER_LEN + small_record(i).payload.len;
+    return i;
 }
 
 static void every_flipped_byte_ends_the_log_there(void **state)
@@ -130,10 +212,8 @@ static void every_flipped_byte_ends_the_log_there(void **state)
             /* Each record tells for itself what it belongs to. */
             assert_small(SMALL_COUNT, &end);
             assert_int_equal(end.kind, WAL_END_CLEAN);
-        } else if (!byte_matters((size_t)(byte - b.data), &i)) {
-            assert_small(SMALL_COUNT, &end);
-            assert_int_equal(end.kind, WAL_END_CLEAN);
         } else {
+            i = record_of_byte((size_t)(byte - b.data));
             assert_small(i, &end);
             assert_int_equal(end.kind, WAL_END_TORN);
             assert_int_equal(end.offset, small_offset(i));
@@ -220,7 +300,8 @@ static void a_record_with_another_sequence_number_is_not_next(void **state)
     (void)state;
     write_small(&b);
     later.first_seqno += 10;
-    wal_record_encode(&later, NUMBER, small_offset(2), b.data + small_offset(2));
+    wal_record_encode(&later, later.payload, false, NUMBER, small_offset(2),
+                      b.data + small_offset(2));
     put_log(NUMBER, buf_slice(&b));
     assert_small(2, &end);
     assert_int_equal(end.kind, WAL_END_TORN);
@@ -282,10 +363,12 @@ static void a_newer_version_is_named(void **state)
     struct wal_reader *r;
     uint32_t checksum;
     uint64_t seqno;
+    uint32_t version;
 
     (void)state;
     wal_header_encode(NUMBER, LAST_SEQNO, header);
-    assert_null(wal_header_decode(header, NUMBER, &seqno));
+    assert_null(wal_header_decode(header, NUMBER, &seqno, &version));
+    assert_int_equal(version, WAL_FORMAT_VERSION);
     put_le32(header + 8, WAL_FORMAT_VERSION + 1);
     put_le32(header + 12, 0);
     checksum = (uint32_t)XXH3_64bits(header, sizeof(header));
@@ -295,23 +378,46 @@ static void a_newer_version_is_named(void **state)
     assert_non_null(strstr(err_detail(), "newer than this program"));
 }
 
+/* A header with right checks, whose payload is said to be so long, in place of record 3's. */
+static void put_lengths(struct buf *log, uint64_t stored_len, uint64_t payload_len, bool compressed)
+{
+    uint64_t offset = small_offset(3), seed = offset * UINT64_C(0x9e3779b97f4a7c15) + NUMBER, hash;
+    struct wal_record r = small_record(3);
+    uint8_t *p = log->data + offset, *at = put_varint64(p + 8, stored_len);
+
+    if (compressed)
+        at = put_varint64(at, payload_len);
+    at = put_varint64(at, r.first_seqno);
+    at = put_varint64(at, r.op_count);
+    at = put_varint64(at, r.time_ns);
+    at = put_varint64(at, r.first_seqno - r.synced_seqno);
+    p[6] = (uint8_t)(at - p);
+    p[7] = compressed;
+    hash = XXH3_64bits_withSeed(p + 6, (size_t)(at - p) - 6, seed);
+    put_le16(p + 4, (uint16_t)hash);
+    if (stored_len < 100)
+        put_le32(p, (uint32_t)XXH3_64bits_withSeed(at, stored_len, hash));
+}
+
 static void huge_lengths_are_not_believed(void **state)
 {
-    static const uint32_t lens[] = {(1 << 30) + 1, 1 << 30, 1000000, 0xffffffff, 0xfffffff8};
+    static const uint64_t lens[] = {(1 << 30) + 1, 1 << 30, 1000000, 0xffffffff, UINT64_MAX};
     struct buf b = {0};
     struct wal_end end;
 
     (void)state;
-    write_small(&b);
     for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
-        uint8_t *p = b.data + small_offset(3);
-
-        put_le32(p + 4, lens[i]);
-        put_le32(p, (uint32_t)XXH3_64bits_withSeed(p + 4, WAL_RECORD_HEADER_LEN - 4, NUMBER));
-        put_log(NUMBER, buf_slice(&b));
-        assert_small(3, &end);
-        assert_int_equal(end.kind, WAL_END_TORN);
-        assert_int_equal(end.later_record_offset, small_offset(4));
+        for (unsigned compressed = 0; compressed < 3; compressed++) {
+            write_small(&b);
+            if (compressed < 2)
+                put_lengths(&b, lens[i], lens[i], compressed);
+            else
+                put_lengths(&b, 10, lens[i], true);
+            put_log(NUMBER, buf_slice(&b));
+            assert_small(3, &end);
+            assert_int_equal(end.kind, WAL_END_TORN);
+            assert_int_equal(end.later_record_offset, small_offset(4));
+        }
     }
     buf_free(&b);
 }
@@ -441,9 +547,9 @@ static void a_log_can_be_read_by_people(void **state)
                         "log 7: begins after sequence 1000\n"
                         "offset 32: sequence 1001 to 1001, 0 bytes, time 1700000000.000000000, "
                         "synced to 1000, its batch has another number of operations\n"
-                        "offset 88: sequence 1002 to 1003, 7 bytes, time 1700000000.000000001, "
+                        "offset 54: sequence 1002 to 1003, 7 bytes, time 1700000000.000000001, "
                         "synced to 1001, its batch is damaged\n"
-                        "offset 152: torn or damaged, but a valid record at offset 224; later "
+                        "offset 83: torn or damaged, but a valid record at offset 119; later "
                         "records say that sequence 1005 was synced\n");
     buf_free(&b);
     buf_free(&text);
@@ -457,6 +563,8 @@ int main(void)
         TEST(records_come_back),
         TEST(a_log_without_records_is_empty),
         TEST(bytes_are_as_the_format_says),
+        TEST(a_log_of_version_1_is_read),
+        TEST(compressed_payloads_come_back),
         TEST(every_truncation_keeps_the_records_before_it),
         TEST(every_flipped_byte_ends_the_log_there),
         TEST(zeros_behind_the_records_are_a_clean_end),

@@ -42,7 +42,7 @@ static void a_full_disk_leaves_room_for_what_is_urgent(void **state)
     assert_true(usual > 600);
     assert_int_equal(fill(w, &seqno, false), 0);
     urgent = fill(w, &seqno, true);
-    assert_true(urgent >= (256 << 10) / 4056 - 1);
+    assert_true(urgent >= (256 << 10) / 4030 - 1);
     env_fault_limit(fault, 0);
     assert_int_equal(wal_writer_sync(w), 0);
     assert_true(wal_writer_append(w, &(struct wal_record){.first_seqno = seqno, .op_count = 1}, 1,
