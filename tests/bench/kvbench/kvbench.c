@@ -6,7 +6,6 @@
  * other workloads, which are run for it if they were not asked for.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +32,6 @@ static size_t index_of(const struct workload *w)
     while (workload_at(i) != w)
         i++;
     return i;
-}
-
-/* What one run left dirty must not be written during the next. */
-static void flush_disk(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        syncfs(fd);
-        close(fd);
-    }
 }
 
 static void say_result(const struct result *r)
@@ -82,7 +70,8 @@ static bool run_one(const struct config *c, struct child_task task, struct progr
         forget_store(p, task.workload);
         return false;
     }
-    flush_disk(task.dir);
+    /* What one run left dirty must not be written during the next. */
+    store_dir_sync(task.dir);
     p->done[index_of(task.workload)] = true;
     say_result(&result);
     if (rs)

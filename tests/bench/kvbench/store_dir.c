@@ -45,6 +45,36 @@ void store_dir_remove(const char *path)
     nftw(path, remove_one, WALK_FD_COUNT, FTW_PHYS | FTW_DEPTH);
 }
 
+/* A descriptor; -1 when the file is gone, as an open store may remove one at any time. */
+static int sync_open_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT)
+        return -1;
+    if (fd < 0 || fsync(fd))
+        bench_fail("%s cannot be synced: %s", path, strerror(errno));
+    return fd;
+}
+
+static int sync_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    int fd;
+
+    (void)st, (void)ftw;
+    if (type != FTW_F)
+        return 0;
+    fd = sync_open_file(path);
+    if (fd >= 0)
+        close(fd);
+    return 0;
+}
+
+void store_dir_sync(const char *path)
+{
+    nftw(path, sync_one, WALK_FD_COUNT, FTW_PHYS);
+}
+
 /* A page that is still dirty stays, so the file is synced first. */
 static int evict_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -53,10 +83,10 @@ static int evict_one(const char *path, const struct stat *st, int type, struct F
     (void)st, (void)ftw;
     if (type != FTW_F)
         return 0;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = sync_open_file(path);
     if (fd < 0)
-        bench_fail("%s cannot be opened: %s", path, strerror(errno));
-    if (fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+        return 0;
+    if (posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
         bench_fail("%s cannot be taken out of the cache", path);
     close(fd);
     return 0;

@@ -39,9 +39,10 @@ struct worker {
     struct histogram latency;
     uint64_t begin, end; /* the steps that are its own */
     bool ended;          /* all of them were done, or a step said STEP_END */
-    uint64_t op_count;   /* operations done: what is divided by the seconds */
-    uint64_t user_len;   /* bytes of keys and values written */
-    uint64_t timed_ns;   /* with WORKLOAD_OPENS: of the openings alone */
+    uint64_t start_ns, stop_ns;
+    uint64_t op_count; /* operations done: what is divided by the seconds */
+    uint64_t user_len; /* bytes of keys and values written */
+    uint64_t timed_ns; /* with WORKLOAD_OPENS: of the openings alone */
 };
 
 enum {

@@ -6,7 +6,7 @@
 #include "bench/kvbench/workload.h"
 
 enum {
-    OPEN_WRITE_COUNT = 1000, /* writes between two openings, to be replayed */
+    OPEN_WRITE_COUNT_MAX = 1000, /* writes between two openings, to be replayed */
 };
 
 static void check_value(const struct bench *b, const struct key *key, const struct value *v,
@@ -82,6 +82,7 @@ enum step step_read_or_write(struct worker *w, uint64_t i)
 enum step step_open(struct worker *w, uint64_t i)
 {
     struct bench *b = w->bench;
+    uint64_t write_count = b->count < OPEN_WRITE_COUNT_MAX ? b->count : OPEN_WRITE_COUNT_MAX;
     uint64_t begin = clock_ns(), ns;
 
     b->store = b->engine->open(b->config, b->path, false);
@@ -89,11 +90,11 @@ enum step step_open(struct worker *w, uint64_t i)
     histogram_add(&w->latency, ns);
     w->timed_ns += ns;
     step_read(w, i);
-    for (unsigned k = 0; k < OPEN_WRITE_COUNT; k++)
+    for (uint64_t k = 0; k < write_count; k++)
         step_overwrite(w, k);
     b->engine->close(b->store);
     b->store = NULL;
-    w->op_count -= OPEN_WRITE_COUNT;
+    w->op_count -= write_count;
     return STEP_DONE;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Steps with iterators, and range deletions, which scans must not see. For these the keys are cut
- * into 400 stripes: the first deletion takes those whose number leaves 0 when divided by 4, the
+ * into 4000 stripes: the first deletion takes those whose number leaves 0 when divided by 4, the
  * second those that leave 2.
  */
 #include "bench/kvbench/fail.h"
@@ -9,7 +9,7 @@
 enum {
     SCAN_STEP_COUNT = 100, /* entries; a clock for each would cost as much as the entry */
     SEEK_NEXT_COUNT = 10,
-    STRIPE_COUNT = 400,
+    STRIPE_COUNT = 4000,
 };
 
 /* Check the entry and return its number. */

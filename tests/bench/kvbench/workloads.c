@@ -32,7 +32,7 @@ static uint64_t five(uint64_t count)
     return 5;
 }
 
-static uint64_t until_the_end(uint64_t count)
+static uint64_t without_end(uint64_t count)
 {
     (void)count;
     return UINT64_MAX;
@@ -104,7 +104,7 @@ static const struct workload workloads[] = {
      .store = "random",
      .flags = WORKLOAD_READS,
      .threads = 1,
-     .steps = until_the_end,
+     .steps = without_end,
      .step = step_scan_forward,
      .check = check_scan_of_all},
     {.name = "scanbackward",
@@ -113,7 +113,7 @@ static const struct workload workloads[] = {
      .store = "random",
      .flags = WORKLOAD_READS,
      .threads = 1,
-     .steps = until_the_end,
+     .steps = without_end,
      .step = step_scan_backward,
      .check = check_scan_of_all},
     {.name = "syncwrite1",
@@ -163,7 +163,7 @@ static const struct workload workloads[] = {
      .step = step_patch,
      .check = check_patches},
     {.name = "deleterange",
-     .summary = "100 ranges deleted, a quarter of the store (LevelDB: found and deleted by 1000)",
+     .summary = "1000 ranges deleted, a quarter of the store (LevelDB: found and deleted by 1000)",
      .needs = "fillrandom",
      .store = "random",
      .threads = 1,
@@ -174,7 +174,7 @@ static const struct workload workloads[] = {
      .needs = "deleterange",
      .store = "random",
      .threads = 1,
-     .steps = until_the_end,
+     .steps = without_end,
      .prepare = prepare_deletions,
      .step = step_scan_forward,
      .check = check_scan_of_rest},

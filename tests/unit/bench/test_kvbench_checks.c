@@ -18,12 +18,14 @@ enum {
 };
 
 /* What the engine of this test answers, whatever it is asked. */
-static enum {
+enum answer {
     RIGHT,
     MISSING,
     OF_ANOTHER_KEY,
     TOO_SHORT
-} answer;
+};
+
+static enum answer answer;
 
 static char lent[MULTI_GET_COUNT][VALUE_LEN]; /* so many answers are valid at once */
 static unsigned lent_count;
@@ -123,7 +125,7 @@ static const struct engine fake = {
 };
 
 /* The exit status of a process that takes ten steps. */
-static int status_of(enum step (*step)(struct worker *, uint64_t), int wanted)
+static int status_of(enum step (*step)(struct worker *, uint64_t), enum answer wanted)
 {
     struct bench b = {.engine = &fake, .value_len = VALUE_LEN, .count = COUNT};
     struct worker *w = calloc(1, sizeof(*w));
