@@ -9,9 +9,8 @@ static const char help_flush[] = "Usage: lsmctl flush [OPTION...] STORE\n"
 
 static const char help_compact[] =
     "Usage: lsmctl compact [OPTION...] STORE [START [END]]\n"
-    "Merge all tables that hold keys from START up to END, so that nothing that was overwritten "
-    "or\n"
-    "deleted takes space. The whole store unless START and END are given.\n"
+    "Merge all tables that hold keys from START up to END, so that nothing that was overwritten\n"
+    "or deleted takes space. The whole store unless START and END are given.\n"
     "\n"
     "      --hex                START and END are hexadecimal digits\n" LSMCTL_HELP_STORE;
 

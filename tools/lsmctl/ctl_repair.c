@@ -7,17 +7,14 @@
 
 static const char help[] =
     "Usage: lsmctl repair [OPTION...] STORE\n"
-    "Make a store that refuses to open for damage openable again, losing only what is damaged. "
-    "What\n"
-    "cannot be read is moved into the directory \"lost\" in the store. A line is printed for all "
-    "that\n"
-    "is found and done. Make a copy of the store first, if there is room for one.\n"
+    "Make a store that refuses to open for damage openable again, losing only what is damaged.\n"
+    "What cannot be read is moved into the directory \"lost\" in the store. A line is printed for\n"
+    "all that is found and done. Make a copy of the store first, if there is room for one.\n"
     "\n"
     "      --dry-run            change nothing, print what would be done\n"
     "      --json               print it as JSON\n" LSMCTL_HELP_STORE "\n"
-    "Exit status: 0 nothing is damaged any more, 4 with --dry-run when something is, 3 when it "
-    "could\n"
-    "not be repaired.\n";
+    "Exit status: 0 nothing is damaged any more, 4 with --dry-run when something is, 3 when it\n"
+    "could not be repaired.\n";
 
 struct repair {
     struct facts facts;
