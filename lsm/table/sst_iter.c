@@ -1,10 +1,11 @@
 /*
- * The iterator over a table: top index, index partition, data block, one block_iter each.
+ * The iterator over a table: the number of a partition, and a block_iter each for its index and for
+ * the data block.
  *
- * Going to the next block moves the partition's iterator, and where that ends, the top one.
- * A block is loaded only when it is another than the one at hand, so seeks close to each other cost
- * no look-up in the cache. The sought key is copied first: it may borrow from this very iterator,
- * whose blocks change under it.
+ * Going to the next block moves the index's iterator, and where that ends, on to the next
+ * partition. A block is loaded only when it is another than the one at hand, so seeks close to each
+ * other cost no look-up in the cache. The sought key is copied first: it may borrow from this very
+ * iterator, whose blocks change under it.
  */
 #include <stdlib.h>
 
@@ -24,7 +25,8 @@ struct sst_iter {
     struct iter it;
     struct sst *t;
     unsigned flags;
-    struct level_pos top, index, data;
+    size_t part; /* the partition that index is in; partition_count: at neither */
+    struct level_pos index, data;
     struct buf target;
     struct readahead ahead;
 };
@@ -65,14 +67,31 @@ static void step(struct level_pos *p, bool backward)
         block_iter_next(&p->it);
 }
 
+/* With a reference for the caller, also to an index that the table keeps. */
+static int read_index(struct sst_iter *s, struct cache_block **ret)
+{
+    struct sst_kept *k = &s->t->partitions[s->part].index;
+    bool owned = true;
+    int err;
+
+    if (s->flags & SST_ITER_NO_CACHE && !atomic_load_explicit(&k->kept, memory_order_relaxed))
+        return block_read(&s->t->src, k->handle, BLOCK_LOOK, CACHE_HIGH, ret);
+    err = sst_kept_read(s->t, k, ret, &owned);
+    if (!err && !owned)
+        cache_block_ref(*ret);
+    return err;
+}
+
 static int read_block(struct sst_iter *s, const struct level_pos *p, struct block_handle h,
                       bool backward, struct cache_block **ret)
 {
     enum block_use use = s->flags & SST_ITER_NO_CACHE ? BLOCK_LOOK : BLOCK_FILL;
 
-    if (p == &s->data && s->flags & SST_ITER_READAHEAD)
+    if (p == &s->index)
+        return read_index(s, ret);
+    if (s->flags & SST_ITER_READAHEAD)
         return readahead_block(&s->ahead, &s->t->src, h, use, backward, ret);
-    return block_read(&s->t->src, h, use, p == &s->data ? CACHE_NORMAL : CACHE_HIGH, ret);
+    return block_read(&s->t->src, h, use, CACHE_NORMAL, ret);
 }
 
 static bool load(struct sst_iter *s, struct level_pos *p, struct block_handle h, bool backward)
@@ -102,15 +121,10 @@ static bool load(struct sst_iter *s, struct level_pos *p, struct block_handle h,
     return false;
 }
 
-/* Load the partition that the top index is at. */
+/* Load the index of partition s->part. */
 static bool load_index(struct sst_iter *s, bool backward)
 {
-    struct block_handle h, filter;
-
-    if (top_value_decode(s->top.it.value, &h, &filter))
-        return load(s, &s->index, h, backward);
-    fail(s, sst_raise_format(&s->t->src, s->top.handle, "a top index entry has no valid address"));
-    return false;
+    return load(s, &s->index, s->t->partitions[s->part].index.handle, backward);
 }
 
 /* Load the data block that the partition is at. */
@@ -137,12 +151,11 @@ static void settle(struct sst_iter *s, bool backward)
         while (!s->index.it.valid) {
             if (!is_end(s, &s->index))
                 return;
-            step(&s->top, backward);
-            if (!s->top.it.valid) {
-                if (is_end(s, &s->top))
-                    fail(s, 0);
+            if (backward ? s->part == 0 : s->part + 1 >= s->t->partition_count) {
+                fail(s, 0);
                 return;
             }
+            s->part += backward ? -(size_t)1 : 1;
             if (!load_index(s, backward))
                 return;
             seek_edge(&s->index, backward);
@@ -157,14 +170,14 @@ static void settle(struct sst_iter *s, bool backward)
     s->it.value = s->data.it.value;
 }
 
-/* From where the top index was put, go to an edge of that partition and of its block. */
+/* Go to an edge of the table. */
 static void descend_edge(struct sst_iter *s, bool backward)
 {
-    if (!s->top.it.valid) {
-        if (is_end(s, &s->top))
-            fail(s, 0);
+    if (s->t->partition_count == 0) {
+        fail(s, 0);
         return;
     }
+    s->part = backward ? s->t->partition_count - 1 : 0;
     if (!load_index(s, backward))
         return;
     seek_edge(&s->index, backward);
@@ -181,24 +194,15 @@ static void descend_edge(struct sst_iter *s, bool backward)
 
 static void sst_iter_seek_first(struct iter *it)
 {
-    struct sst_iter *s = of(it);
-
-    seek_edge(&s->top, false);
-    descend_edge(s, false);
+    descend_edge(of(it), false);
 }
 
 static void sst_iter_seek_last(struct iter *it)
 {
-    struct sst_iter *s = of(it);
-
-    seek_edge(&s->top, true);
-    descend_edge(s, true);
+    descend_edge(of(it), true);
 }
 
-/*
- * Put all three levels at the first entry >= the key. False when there is none; then top.it.valid
- * is false, or the iterator has failed.
- */
+/* Put both levels at the first entry >= the key. False when there is none, or with an error. */
 static bool descend(struct sst_iter *s, struct slice ikey, bool backward)
 {
     int err = buf_assign(&s->target, ikey.data, ikey.len);
@@ -208,11 +212,9 @@ static bool descend(struct sst_iter *s, struct slice ikey, bool backward)
     if (err)
         return false;
     ikey = buf_slice(&s->target);
-    block_iter_seek(&s->top.it, ikey);
-    if (!s->top.it.valid) {
-        (void)is_end(s, &s->top);
+    s->part = sst_partition_find(s->t, ikey);
+    if (s->part == s->t->partition_count)
         return false;
-    }
     if (!load_index(s, backward))
         return false;
     block_iter_seek(&s->index.it, ikey);
@@ -275,7 +277,6 @@ static void sst_iter_free(struct iter *it)
 {
     struct sst_iter *s = of(it);
 
-    block_iter_done(&s->top.it);
     block_iter_done(&s->index.it);
     block_iter_done(&s->data.it);
     cache_block_unref(s->index.block);
@@ -298,25 +299,20 @@ static const struct iter_ops sst_iter_ops = {
 
 int sst_iter_new(struct sst *t, unsigned flags, struct iter **ret)
 {
-    struct sst_iter *s = calloc(1, sizeof(*s));
-    int err;
+    struct sst_iter *s = malloc(sizeof(*s));
 
     if (!s)
         return -ENOMEM;
-    s->it.ops = &sst_iter_ops;
+    s->it = (struct iter){.ops = &sst_iter_ops};
     s->t = t;
     s->flags = flags;
-    block_iter_init(&s->top.it);
+    s->part = t->partition_count;
+    s->index.block = s->data.block = NULL;
     block_iter_init(&s->index.it);
     block_iter_init(&s->data.it);
-    s->top.handle = t->footer.top;
-    err = block_iter_set(&s->top.it, block_contents(t->top));
+    s->target = (struct buf){0};
+    s->ahead = (struct readahead){0};
     sst_ref(t);
-    if (err) {
-        err = block_raise(&t->src, t->footer.top, err);
-        sst_iter_free(&s->it);
-        return err;
-    }
     *ret = &s->it;
     return 0;
 }
