@@ -5,7 +5,7 @@
  */
 #include "lsm/db/db.h"
 
-#include "lsm/table/block_gather.h"
+#include "lsm/cache/gather.h"
 
 enum {
     GATHER_KEYS = 64 /* keys whose missing blocks are read together */
@@ -98,27 +98,27 @@ static uint64_t read_seqno(const struct lsm_db *db, const struct lsm_snapshot *s
                     : atomic_load_explicit(&db->visible_seqno, memory_order_acquire);
 }
 
-/* Look up keys whose missing blocks are read together; see block_gather.h. */
+/* Look up keys whose missing blocks are read together; see gather.h. */
 static void get_together(struct superversion *sv, uint64_t seqno, struct lookup *l,
                          const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
                          int *ret_errs)
 {
-    struct block_gather gather = {0};
+    struct gather gather = {0};
     bool again = false;
 
     l->gather = count > 1 ? &gather : NULL;
     for (;;) {
         for (size_t i = 0; i < count; i++) {
-            if (!again || ret_errs[i] == BLOCK_LATER)
+            if (!again || ret_errs[i] == GATHER_LATER)
                 ret_errs[i] =
                     get_one(sv, seqno, l, slice_of(keys[i].data, keys[i].len), &ret_values[i]);
         }
-        if (!block_gather_waits(&gather))
+        if (!gather_waits(&gather))
             break;
-        block_gather_read(&gather);
+        gather_read(&gather);
         again = true;
     }
-    block_gather_done(&gather);
+    gather_done(&gather);
 }
 
 int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,

@@ -76,13 +76,13 @@ int patch_apply(struct buf *value, struct slice record);
  * A point look-up on its way from the newest source to the oldest. Each source calls
  * lookup_rangedel with its tombstones, then lookup_add for its versions <= snapshot, newest first.
  */
-struct block_gather;
+struct gather;
 
 struct lookup {
-    struct slice key;            /* user key */
-    uint64_t snapshot;           /* versions above it are invisible */
-    uint64_t rangedel_seqno;     /* newest visible range tombstone over the key so far */
-    struct block_gather *gather; /* table/block_gather.h; NULL: blocks are read when needed */
+    struct slice key;        /* user key */
+    uint64_t snapshot;       /* versions above it are invisible */
+    uint64_t rangedel_seqno; /* newest visible range tombstone over the key so far */
+    struct gather *gather;   /* cache/gather.h; NULL: blocks are read when needed */
     struct fold fold;
 };
 

@@ -239,3 +239,32 @@ int block_read(const struct block_source *s, struct block_handle h, enum block_u
     *ret = b;
     return 0;
 }
+
+int block_gather(const struct block_source *s, struct gather *g, struct block_handle h,
+                 enum cache_priority priority, struct cache_block **ret)
+{
+    struct cache_block *raw;
+    struct cache_block *b = s->cache ? block_cache_get(s->cache, s->number, h.offset) : NULL;
+    int err;
+
+    if (b) {
+        *ret = b;
+        return 0;
+    }
+    err = block_check_handle(s, h);
+    if (err)
+        return err;
+    err = gather_get(g, s->reader, h.offset, (size_t)h.len + BLOCK_TRAILER_LEN, &raw);
+    if (err < 0)
+        return err;
+    if (err == 0)
+        return block_read(s, h, BLOCK_FILL, priority, ret);
+    err = block_open(s, h, raw, &b);
+    cache_block_unref(raw);
+    if (err)
+        return err;
+    if (s->cache)
+        block_cache_put(s->cache, s->number, h.offset, b, priority);
+    *ret = b;
+    return 0;
+}

@@ -5,6 +5,7 @@
 #ifndef LSM_TABLE_BLOCK_IO_H
 #define LSM_TABLE_BLOCK_IO_H
 
+#include "lsm/cache/gather.h"
 #include "lsm/table/sst_format.h"
 
 /*
@@ -35,7 +36,13 @@ enum block_use {
  */
 int block_read(const struct block_source *s, struct block_handle h, enum block_use use,
                enum cache_priority priority, struct cache_block **ret);
-/* The same from payload and trailer in memory. */
+/*
+ * Through the cache; GATHER_LATER when the block has to be read first. The source must stay until
+ * gather_done.
+ */
+int block_gather(const struct block_source *s, struct gather *g, struct block_handle h,
+                 enum cache_priority priority, struct cache_block **ret);
+/* As block_read from payload and trailer in memory. */
 int block_decode(const struct block_source *s, struct block_handle h, const uint8_t *raw,
                  struct cache_block **ret);
 /*

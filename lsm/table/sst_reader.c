@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #include "lsm/base/err.h"
-#include "lsm/table/block_gather.h"
 #include "lsm/table/bloom.h"
 #include "lsm/table/sst_impl.h"
 
@@ -301,7 +300,7 @@ static int read_block(const struct search *s, struct block_handle h, enum cache_
                       struct cache_block **ret)
 {
     if (s->l->gather)
-        return block_gather_get(s->l->gather, &s->t->src, h, priority, ret);
+        return block_gather(&s->t->src, s->l->gather, h, priority, ret);
     return block_read(&s->t->src, h, BLOCK_FILL, priority, ret);
 }
 

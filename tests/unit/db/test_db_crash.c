@@ -218,7 +218,7 @@ static struct run *run_new(uint64_t seed)
     r->seed = seed;
     r->rng.state = seed;
     r->dir = scratch_new();
-    assert_int_equal(env_posix_open(r->dir, ENV_CREATE, &base), 0);
+    assert_int_equal(env_uring_open(r->dir, ENV_CREATE, &base), 0);
     assert_int_equal(env_fault_open(base, &r->fault), 0);
     return r;
 }
