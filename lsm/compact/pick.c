@@ -200,7 +200,23 @@ struct scored_level {
     unsigned level;
     double score;
     uint64_t excess; /* bytes above the target that are not being moved already */
+    bool waits;      /* of level 0: merging it would pay better later */
 };
+
+/*
+ * Merging level 0 rewrites the base level, however little level 0 has. So while writes go on it may
+ * gather runs until it is twice as large as the base level is or should be, or there are too many
+ * for readers.
+ */
+static bool level0_waits_for_more(const struct picking *p, unsigned runs)
+{
+    unsigned n = p->targets.base_level;
+    uint64_t base =
+        p->v->levels[n].len > p->targets.len[n] ? p->v->levels[n].len : p->targets.len[n];
+
+    return p->len_max == UINT64_MAX && runs < p->options->l0_patience_count &&
+           p->v->levels[0].len / 2 < base;
+}
 
 /*
  * Would merging this table of level 0 at once, because of its tombstones, give back space in
@@ -231,6 +247,7 @@ static struct scored_level score_level0(const struct picking *p)
 {
     const struct level *level = &p->v->levels[0];
     unsigned want = p->options->l0_compact_count ? p->options->l0_compact_count : 1, runs = 0;
+    unsigned extra = 0; /* runs that count for more, as they give space back */
     const struct table_meta *last = NULL, *last_rich = NULL;
 
     for (size_t i = 0; i < level->count; i++) {
@@ -241,14 +258,18 @@ static struct scored_level score_level0(const struct picking *p)
         runs += !same_run(last, m);
         last = m;
         if (tombstones_pay(p, m))
-            runs += want;
+            extra += want;
         /* A flush with a table of mostly tombstones counts twice: it gives space back. */
         if (table_is_rich(m)) {
-            runs += !same_run(last_rich, m);
+            extra += !same_run(last_rich, m);
             last_rich = m;
         }
     }
-    return (struct scored_level){.level = 0, .score = (double)runs / want};
+    return (struct scored_level){
+        .level = 0,
+        .score = (double)(runs + extra) / want,
+        .waits = extra == 0 && level0_waits_for_more(p, runs),
+    };
 }
 
 static struct scored_level score_deep(const struct picking *p, unsigned n)
@@ -312,7 +333,9 @@ int pick_compaction(const struct version *v, const struct pick_options *options,
     for (unsigned i = 0; i < count && picked == 0 && levels[i].score >= 1; i++) {
         unsigned n = levels[i].level;
 
-        if (n == 0) {
+        if (n == 0 && levels[i].waits) {
+            picked = pick_level0_moves(&p, ret);
+        } else if (n == 0) {
             picked = pick_level0(&p, ret);
             level0_waits = picked == 0;
         } else if (!(level0_waits && n == p.targets.base_level)) {

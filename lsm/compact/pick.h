@@ -12,6 +12,11 @@ struct pick_options {
     uint64_t level_base_len;
     unsigned level_ratio;
     unsigned l0_compact_count;
+    /*
+     * While writes come in: so many flushes may gather in level 0, whose compaction rewrites the
+     * base level, unless they have twice as many bytes as that or its target. 0: no waiting.
+     */
+    unsigned l0_patience_count;
 };
 
 /* The wished size of each level, in bytes. Those above base_level are 0 and stay empty. */

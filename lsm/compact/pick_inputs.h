@@ -65,6 +65,8 @@ int compaction_make(const struct version *v, const struct chosen *c, bool drop_a
 bool same_run(const struct table_meta *a, const struct table_meta *b);
 /* pick_level0.c: 1, 0 (nothing can be done now), -ENOMEM. */
 int pick_level0(const struct picking *p, struct compaction *ret);
+/* Only what moves down without I/O. */
+int pick_level0_moves(const struct picking *p, struct compaction *ret);
 int pick_level0_range(const struct picking *p, const struct slice *start, const struct slice *end,
                       bool *ret_busy, struct compaction *ret);
 

@@ -300,6 +300,23 @@ int pick_level0(const struct picking *p, struct compaction *ret)
     return picked;
 }
 
+int pick_level0_moves(const struct picking *p, struct compaction *ret)
+{
+    const struct level *level = &p->v->levels[0];
+    struct pool pool;
+    int picked;
+
+    if (level->count == 0 || is_busy(level))
+        return 0;
+    picked = pool_new(level, &pool);
+    if (picked)
+        return picked;
+    pool_fill(&pool, level, 0);
+    picked = pick_moves(p, &pool, ret);
+    pool_done(&pool);
+    return picked;
+}
+
 /* The groups from the first to the last that hold a table touching the bounds. */
 static bool span_touching(const struct picking *p, const struct pool *pool,
                           const struct slice *start, const struct slice *end, struct span *ret)

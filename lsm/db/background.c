@@ -22,7 +22,9 @@
 #include <signal.h>
 
 enum {
-    RETRY_MS = 200
+    RETRY_MS = 200,
+    QUIET_MS = 10000, /* after so long without a full memtable, level 0 is put in order */
+    L0_PATIENCE = 3   /* times l0_compact_count: so many runs may gather before that */
 };
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -31,6 +33,14 @@ void background_wake_locked(struct lsm_db *db)
 {
     cond_broadcast(&db->done_cond);
     cond_broadcast(&db->work_cond);
+}
+
+void background_note_version_locked(struct lsm_db *db)
+{
+    const struct version *v = db->sv->version;
+
+    atomic_store(&db->background.l0_runs, pick_l0_run_count(v));
+    atomic_store(&db->background.debt_len, pick_debt_len(v, &db->pick));
 }
 
 void background_has_space_locked(struct lsm_db *db)
@@ -98,20 +108,32 @@ static uint64_t compaction_len_max_locked(struct lsm_db *db) REQUIRES(db->mu)
     return free_len > 1 << 20 ? free_len : 1 << 20;
 }
 
+/* Do writes come in, so that compacting level 0 later saves rewriting the base level? */
+static bool is_busy_locked(struct lsm_db *db) REQUIRES(db->mu)
+{
+    uint64_t filled = db->background.filled_ns;
+
+    return now_ns(CLOCK_MONOTONIC) < filled + QUIET_MS * NS_PER_MS;
+}
+
 static bool pick_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
     uint64_t len_max = compaction_len_max_locked(db);
+    struct pick_options options = db->pick;
+
+    if (is_busy_locked(db))
+        options.l0_patience_count = L0_PATIENCE * options.l0_compact_count;
 
     /* A manual compaction wants the tables for itself. */
     if (db->manual_count || atomic_load(&db->closing) || atomic_load(&db->sticky_err) ||
         now_ns(CLOCK_MONOTONIC) < db->background.compact_retry_ns)
         return false;
-    return compact_pick_locked(db, &db->pick, len_max);
+    return compact_pick_locked(db, &options, len_max);
 }
 
 static bool level0_is_behind_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
-    return pick_l0_run_count(db->sv->version) >= db->options.l0_compact_count;
+    return atomic_load(&db->background.l0_runs) >= db->options.l0_compact_count;
 }
 
 /* Do one job. False when there is none. */
@@ -129,6 +151,8 @@ static void wait_for_work_locked(struct lsm_db *db) REQUIRES(db->mu)
     atomic_fetch_add(&db->background.idle_count, 1);
     if (db->disk_full)
         cond_wait_ms(&db->work_cond, &db->mu, RETRY_MS);
+    else if (level0_is_behind_locked(db) && is_busy_locked(db))
+        cond_wait_ms(&db->work_cond, &db->mu, QUIET_MS / 8);
     else
         cond_wait(&db->work_cond, &db->mu);
     atomic_fetch_sub(&db->background.idle_count, 1);
@@ -189,6 +213,7 @@ int background_start(struct lsm_db *db)
     bg->workers = calloc(count, sizeof(*bg->workers));
     if (!bg->workers)
         return -ENOMEM;
+    bg->filled_ns = now_ns(CLOCK_MONOTONIC);
     rate_limit_init(&bg->rate_limit, db->options.rate_limit_len, now_ns(CLOCK_MONOTONIC));
     /* Signals are the host program's business. */
     sigfillset(&all);

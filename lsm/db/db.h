@@ -16,6 +16,7 @@
 #include "lsm/compact/pick.h"
 #include "lsm/compact/run.h"
 #include "lsm/compact/stale.h"
+#include "lsm/db/pace.h"
 #include "lsm/db/workers.h"
 #include "lsm/lsm.h"
 #include "lsm/mem/memtable.h"
@@ -90,6 +91,7 @@ struct lsm_db {
     uint64_t delete_count; /* deletions in the memtable */
     uint64_t time_due_ns;  /* when the next point of time is to be remembered */
     uint64_t space_total, space_free, space_checked_ns, space_written; /* see room.c */
+    struct pace pace;
 
     struct mutex sync_mu; /* order 1 */
     struct cond sync_cond;
@@ -264,6 +266,8 @@ void background_stop(struct lsm_db *db);
 /* A compaction failed. A full disk is tried again later, anything else makes the store read-only.
  */
 void background_failed(struct lsm_db *db, int err, const char *what);
+/* The set of tables has changed: writers are paced by what is left to do. */
+void background_note_version_locked(struct lsm_db *db) REQUIRES(db->mu);
 /* The disk is not full any more. */
 void background_has_space_locked(struct lsm_db *db) REQUIRES(db->mu);
 /* Those who wait for room, and the workers, look again. */

@@ -119,6 +119,7 @@ static int install(struct lsm_db *db, struct version *next, const struct memtabl
         db->named = *named;
         *named = old_named;
         old = sv_install_locked(db, sv);
+        background_note_version_locked(db);
     }
     mutex_unlock(&db->mu);
     sv_put(old);

@@ -8,8 +8,9 @@
  * go on into the log's reserved space. Near a full disk memtables are kept small, so that they need
  * little.
  *
- * Pace. With many runs in level 0 a write waits a little, growing with their number, so that
- * readers never meet hundreds of them and nobody is stopped for seconds at once.
+ * Pace. Writers are slowed down little by little as memory fills, runs gather in level 0, or
+ * compaction falls behind (pace.c), and every delay is counted. So memory is seldom full, and
+ * nobody is stopped for seconds at once. A memtable may grow by a quarter while it waits for room.
  */
 #include "lsm/db/db.h"
 
@@ -23,9 +24,6 @@ enum {
     MEMTABLE_LEN_MIN = 256 << 10,
     FULL_RETRY_MS = 200,
     MEMTABLE_DELETE_COUNT_MAX = 1 << 16, /* flush earlier, so that deletions give space back */
-    DELAY_STEP_US = 500,                 /* per run of level 0 above the limit, for each 128 KiB */
-    DELAY_UNIT_LEN = 128 << 10,
-    DELAY_US_MAX = 20000,
 };
 
 /* Free bytes of the disk, from a reading that is at most a little old. */
@@ -109,20 +107,43 @@ static int check_space(struct lsm_db *db, const struct superversion *sv, size_t 
     return err_raise(ENOSPC, "%s: the disk is full", db->env->path);
 }
 
-static void delay(struct lsm_db *db, const struct version *v, size_t len)
+static uint64_t price(struct lsm_db *db, const struct superversion *sv, size_t len)
 {
-    unsigned runs = pick_l0_run_count(v), limit = 3 * db->options.l0_compact_count;
-    uint64_t us;
+    const struct background *bg = &db->background;
+    uint64_t done = atomic_load_explicit(&bg->flush_done_len, memory_order_relaxed);
+    uint64_t mem = memtable_len(sv->mem), full = memtables_len(sv) - mem;
+    struct pace_debt debt = {
+        .memtable_len = db->options.memtable_len,
+        .mem_len = mem + len,
+        .imm_count = sv->imm_count,
+        .imm_count_max = db->options.memtable_count_max - 1,
+        .unflushed_len = full > done ? full - done : 0,
+        .l0_runs = atomic_load_explicit(&bg->l0_runs, memory_order_relaxed),
+        .l0_compact_count = db->options.l0_compact_count,
+        .debt_len = atomic_load_explicit(&bg->debt_len, memory_order_relaxed),
+        .level_base_len = db->pick.level_base_len,
+        .flush_ps_per_b = atomic_load_explicit(&bg->flush_ps_per_b, memory_order_relaxed),
+    };
+
+    return pace_ps_per_b(&debt);
+}
+
+static void pace(struct lsm_db *db, const struct superversion *sv, size_t len)
+{
+    uint64_t ps_per_b = price(db, sv, len), now, ns;
     struct timespec ts;
 
-    if (runs <= limit)
+    if (ps_per_b == 0)
         return;
-    us = (uint64_t)(runs - limit) * DELAY_STEP_US * (len / DELAY_UNIT_LEN + 1);
-    us = us < DELAY_US_MAX ? us : DELAY_US_MAX;
-    ts = (struct timespec){0, (long)us * 1000};
+    now = now_ns(CLOCK_MONOTONIC);
+    ns = pace_take(&db->pace, sv->mem, memtable_len(sv->mem), ps_per_b, now);
+    if (ns == 0)
+        return;
+    ts = (struct timespec){0, (long)ns};
     nanosleep(&ts, NULL);
     atomic_fetch_add_explicit(&db->counters.delay_count, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&db->counters.delay_us, us, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.delay_us, (now_ns(CLOCK_MONOTONIC) - now) / 1000,
+                              memory_order_relaxed);
 }
 
 /* A new log, the newest. The old one gives back its reserve, at once where the new one needs it. */
@@ -171,6 +192,7 @@ int db_switch_memtable(struct lsm_db *db)
     sv = sv_new(mem, imms, db->sv->imm_count + 1, db->sv->version);
     old = sv ? sv_install_locked(db, sv) : NULL;
     flush_count_locked(db);
+    db->background.filled_ns = now_ns(CLOCK_MONOTONIC);
     cond_broadcast(&db->work_cond);
     mutex_unlock(&db->mu);
     db->delete_count = 0;
@@ -220,6 +242,20 @@ int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent)
     return err;
 }
 
+/* Is it time for another memtable? */
+static bool memtable_is_full(struct lsm_db *db, const struct superversion *sv)
+{
+    size_t len = memtable_len(sv->mem), limit = memtable_limit(db);
+
+    if (memtable_empty(sv->mem))
+        return false;
+    if (len < limit && db->delete_count < MEMTABLE_DELETE_COUNT_MAX)
+        return false;
+    /* Rather than wait for a flush, let this one grow a little. */
+    return sv->imm_count + 1 < db->options.memtable_count_max || limit < db->options.memtable_len ||
+           len >= limit + limit / PACE_STRETCH_PART;
+}
+
 int db_make_room(struct lsm_db *db, size_t len, bool urgent)
 {
     struct superversion *sv = sv_get(db);
@@ -229,12 +265,10 @@ int db_make_room(struct lsm_db *db, size_t len, bool urgent)
         err = check_space(db, sv, len);
     else if (!err)
         err = refresh_space(db, len);
-    if (!err && !memtable_empty(sv->mem) &&
-        (memtable_len(sv->mem) >= memtable_limit(db) ||
-         db->delete_count >= MEMTABLE_DELETE_COUNT_MAX))
+    if (!err && memtable_is_full(db, sv))
         err = db_renew_memtable(db, sv->imm_count, urgent);
     if (!err && !urgent)
-        delay(db, sv->version, len);
+        pace(db, sv, len);
     sv_put(sv);
     return err;
 }

@@ -50,6 +50,8 @@ struct background {
     atomic_uint idle_count;              /* workers that wait for work */
     atomic_size_t flush_done_len;        /* bytes of full memtables that are in tables already */
     atomic_uint_fast64_t flush_ps_per_b; /* what flushing costs, picoseconds a byte; a mean */
+    atomic_uint l0_runs;                 /* of the current version */
+    atomic_uint_fast64_t debt_len;       /* bytes that compaction has to move in it */
 
     /* All [mu]. */
     struct flush flushes[IMM_COUNT_MAX];

@@ -162,6 +162,85 @@ static void level_0_waits_for_enough_flushes(void **state)
     version_unref(v);
 }
 
+static const struct pick_options patient = {
+    .table_len = 32 * MIB,
+    .level_base_len = 128 * MIB,
+    .level_ratio = 10,
+    .l0_compact_count = 4,
+    .l0_patience_count = 12,
+};
+
+/* Level 0 of `count` flushes over the same keys, on a last level of so many bytes. */
+static struct version *make_piled(unsigned count, uint64_t flush_len, uint64_t last_len)
+{
+    struct spec specs[16] = {{.level = 6, .from = 1, .to = 9, .len = last_len, .seqno = 1}};
+
+    for (unsigned i = 1; i <= count; i++)
+        specs[i] = (struct spec){.from = 1, .to = 9, .len = flush_len, .run = i, .seqno = 10 * i};
+    return make_version(specs, count + 1);
+}
+
+static void level_0_waits_with_patience_until_it_is_worth_its_base(void **state)
+{
+    const struct {
+        unsigned flushes;
+        uint64_t flush_len, last_len;
+        int picked;
+    } cases[] = {
+        {4, 20 * MIB, 10 * MIB, 0},  /* little, against what the base level is to have */
+        {10, 26 * MIB, 10 * MIB, 1}, /* twice that */
+        {9, 20 * MIB, 400 * MIB, 0}, /* little, against what the base level has */
+        {11, 70 * MIB, 400 * MIB, 0}, {11, 80 * MIB, 400 * MIB, 1}, /* twice that */
+        {12, 20 * MIB, 400 * MIB, 1},                               /* too many for readers */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct version *v = make_piled(cases[i].flushes, cases[i].flush_len, cases[i].last_len);
+        struct compaction c;
+
+        assert_int_equal(pick_compaction(v, &patient, 0, &c), cases[i].picked);
+        if (cases[i].picked)
+            compaction_done(&c, &store);
+        /* Without it, four flushes are enough. */
+        assert_int_equal(pick_compaction(v, &options, 0, &c), 1);
+        compaction_done(&c, &store);
+        /* A full disk is not the time to wait. */
+        assert_int_equal(pick_compaction(v, &patient, 4096 * MIB, &c), 1);
+        compaction_done(&c, &store);
+        version_unref(v);
+    }
+}
+
+static void patience_is_for_merges_not_for_moves_or_tombstones(void **state)
+{
+    struct spec specs[4];
+    struct compaction c;
+    struct version *v;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        specs[i] = (struct spec){
+            .from = 10 * i, .to = 10 * i + 5, .len = MIB, .run = i + 1, .seqno = i + 1};
+    v = make_version(specs, 4);
+    assert_int_equal(pick_compaction(v, &patient, 0, &c), 1);
+    assert_true(c.trivial_move && c.input_count[0] == 4);
+    compaction_done(&c, &store);
+    version_unref(v);
+    for (unsigned i = 0; i < 4; i++)
+        specs[i] = (struct spec){.from = 1,
+                                 .to = 9,
+                                 .len = MIB,
+                                 .run = i + 1,
+                                 .seqno = i + 1,
+                                 .deletes = i == 3 ? 90 : 0};
+    v = make_version(specs, 4);
+    assert_int_equal(pick_compaction(v, &patient, 0, &c), 1);
+    assert_int_equal(c.input_count[0], 4);
+    compaction_done(&c, &store);
+    version_unref(v);
+}
+
 static void a_flush_of_tombstones_counts_twice(void **state)
 {
     const struct spec specs[] = {
@@ -773,6 +852,8 @@ int main(void)
         cmocka_unit_test(the_base_is_never_below_a_level_in_use),
         cmocka_unit_test(tables_of_one_flush_are_one_run),
         cmocka_unit_test(level_0_waits_for_enough_flushes),
+        cmocka_unit_test(level_0_waits_with_patience_until_it_is_worth_its_base),
+        cmocka_unit_test(patience_is_for_merges_not_for_moves_or_tombstones),
         cmocka_unit_test(a_flush_of_tombstones_counts_twice),
         cmocka_unit_test(streams_of_ascending_keys_are_moved_together),
         cmocka_unit_test(a_table_of_tombstones_at_the_bottom_is_not_moved_but_rewritten),
