@@ -116,9 +116,8 @@ static bool is_busy_locked(struct lsm_db *db) REQUIRES(db->mu)
     return now_ns(CLOCK_MONOTONIC) < filled + QUIET_MS * NS_PER_MS;
 }
 
-static bool pick_locked(struct lsm_db *db) REQUIRES(db->mu)
+static bool pick_locked(struct lsm_db *db, uint64_t len_max) REQUIRES(db->mu)
 {
-    uint64_t len_max = compaction_len_max_locked(db);
     struct pick_options options = db->pick;
 
     if (is_busy_locked(db))
@@ -136,14 +135,17 @@ static bool level0_is_behind_locked(struct lsm_db *db) REQUIRES(db->mu)
     return atomic_load(&db->background.l0_runs) >= db->options.l0_compact_count;
 }
 
-/* Do one job. False when there is none. */
-static bool work_locked(struct lsm_db *db) REQUIRES(db->mu)
+/*
+ * Do one job. False when there is none: then the lock was held all the time, so that whoever waits
+ * now has missed no signal.
+ */
+static bool work_locked(struct lsm_db *db, uint64_t len_max) REQUIRES(db->mu)
 {
     if (flush_one_locked(db) || compact_piece_locked(db, true))
         return true;
     if (level0_is_behind_locked(db))
-        return pick_locked(db) || compact_piece_locked(db, false) || relieve_locked(db);
-    return compact_piece_locked(db, false) || pick_locked(db) || relieve_locked(db);
+        return pick_locked(db, len_max) || compact_piece_locked(db, false) || relieve_locked(db);
+    return compact_piece_locked(db, false) || pick_locked(db, len_max) || relieve_locked(db);
 }
 
 static void wait_for_work_locked(struct lsm_db *db) REQUIRES(db->mu)
@@ -178,7 +180,9 @@ static void *worker_main(void *arg)
     pin(w);
     mutex_lock(&db->mu);
     while (!atomic_load(&db->closing)) {
-        if (!work_locked(db))
+        uint64_t len_max = compaction_len_max_locked(db); /* may let go of the lock */
+
+        if (!atomic_load(&db->closing) && !work_locked(db, len_max))
             wait_for_work_locked(db);
     }
     mutex_unlock(&db->mu);

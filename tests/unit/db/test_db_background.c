@@ -461,6 +461,49 @@ static void closing_in_the_middle_of_everything_loses_nothing(void **state)
     scratch_free(dir);
 }
 
+/* A worker asks how full the disk is, and is not answered before the store is being closed. */
+static struct {
+    _Atomic(struct lsm_db *) db;
+    pthread_t closer;
+    atomic_bool asked;
+} space;
+
+static int space_hook(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
+{
+    struct lsm_db *db = atomic_load(&space.db);
+
+    if (db && !pthread_equal(pthread_self(), space.closer)) {
+        atomic_store(&space.asked, true);
+        while (!atomic_load(&db->closing))
+            sched_yield();
+    }
+    return gate.real->space(env, ret_total, ret_free);
+}
+
+static void closing_is_noticed_by_a_worker_that_looks_at_the_disk(void **state)
+{
+    char *dir = scratch_new();
+    struct lsm_options o = small_options(1);
+    struct lsm_db *db = open_gated(dir, &o);
+
+    (void)state;
+    gate.ops.space = space_hook;
+    space.closer = pthread_self();
+    atomic_store(&space.db, db);
+    mutex_lock(&db->mu);
+    db->disk_full = true;
+    background_wake_locked(db);
+    mutex_unlock(&db->mu);
+    while (!atomic_load(&space.asked))
+        sched_yield();
+    mutex_lock(&db->mu);
+    background_has_space_locked(db);
+    mutex_unlock(&db->mu);
+    assert_int_equal(lsm_close(db), 0);
+    atomic_store(&space.db, NULL);
+    scratch_free(dir);
+}
+
 static void there_is_a_worker_for_each_core(void **state)
 {
     char *dir = scratch_new();
@@ -497,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_compaction_in_pieces_makes_what_a_single_one_makes),
         cmocka_unit_test(a_piece_that_fails_takes_the_others_files_with_it),
         cmocka_unit_test(closing_in_the_middle_of_everything_loses_nothing),
+        cmocka_unit_test(closing_is_noticed_by_a_worker_that_looks_at_the_disk),
         cmocka_unit_test(there_is_a_worker_for_each_core),
     };
 
