@@ -158,6 +158,7 @@ void env_posix_done(struct env_posix *e)
     if (e->dir_fd >= 0)
         close(e->dir_fd);
     free(e->env.path);
+    fd_cache_done(&e->fds);
 }
 
 static void close_env(struct env *env)
@@ -225,6 +226,7 @@ int env_posix_init(struct env_posix *e, const char *path, unsigned flags)
 {
     int err = -ENOMEM;
 
+    fd_cache_init(&e->fds, fd_cache_default_max());
     e->env.ops = &env_posix_ops;
     e->env.read_only = flags & ENV_READ_ONLY;
     e->env.path = strdup(path);

@@ -5,12 +5,14 @@
 #define LSM_ENV_ENV_POSIX_H
 
 #include "lsm/env/env.h"
+#include "lsm/env/fd_cache.h"
 
-/* All fields are constant after open. */
+/* All other fields are constant after open. */
 struct env_posix {
     struct env env;
     int dir_fd;
-    int lock_fd; /* holds the lock while it is open; -1 without one */
+    int lock_fd;         /* holds the lock while it is open; -1 without one */
+    struct fd_cache fds; /* of the readers; has a lock of its own */
 };
 
 static inline struct env_posix *env_posix_of(struct env *env)
@@ -65,7 +67,9 @@ int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, voi
 int env_posix_reader_len(struct env_reader *r, uint64_t *ret_len);
 void env_posix_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len);
 void env_posix_reader_close(struct env_reader *r);
-int env_posix_reader_fd(const struct env_reader *r);
+/* A descriptor that stays open until unpin; an error is described. */
+int env_posix_reader_pin(struct env_reader *r, int *ret_fd);
+void env_posix_reader_unpin(struct env_reader *r);
 
 int env_posix_keep_aside(struct env *env, const char *name);
 

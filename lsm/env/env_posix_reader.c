@@ -15,17 +15,12 @@
 
 struct posix_reader {
     struct env_reader head;
-    int fd;
+    struct fd_entry entry;
 };
 
 static struct posix_reader *of(struct env_reader *r)
 {
     return (struct posix_reader *)r;
-}
-
-int env_posix_reader_fd(const struct env_reader *r)
-{
-    return ((const struct posix_reader *)r)->fd;
 }
 
 static int open_plain(struct env *env, const char *name, int *ret)
@@ -49,42 +44,69 @@ static int open_plain(struct env *env, const char *name, int *ret)
     return 0;
 }
 
+static struct fd_cache *fds_of(const struct env_reader *r)
+{
+    return &env_posix_of(r->env)->fds;
+}
+
+/*
+ * The file must still be there: names are removed only when nobody reads them any more. Not -ENOENT
+ * then, which means that a key does not exist.
+ */
+static int reopen(void *arg, int *ret_fd)
+{
+    const struct env_reader *r = arg;
+    int err = open_plain(r->env, r->name, ret_fd);
+
+    if (err == -ENOENT)
+        return err_raise(ERR_FILE_MISSING, "%s/%s: was removed while it was in use", r->env->path,
+                         r->name);
+    return err;
+}
+
+int env_posix_reader_pin(struct env_reader *r, int *ret_fd)
+{
+    return fd_cache_pin(fds_of(r), &of(r)->entry, reopen, r, ret_fd);
+}
+
+void env_posix_reader_unpin(struct env_reader *r)
+{
+    fd_cache_unpin(&of(r)->entry);
+}
+
 int env_posix_reader_open(struct env *env, const char *name, struct env_reader **ret)
 {
     struct posix_reader *r = calloc(1, sizeof(*r));
-    int err = -ENOMEM;
+    int fd = -1, err = -ENOMEM;
 
     if (!r)
         return -ENOMEM;
     r->head.env = env;
     r->head.name = strdup(name);
     if (r->head.name)
-        err = open_plain(env, name, &r->fd);
+        err = open_plain(env, name, &fd);
     if (err) {
         free(r->head.name);
         free(r);
         return err;
     }
+    fd_cache_add(&env_posix_of(env)->fds, &r->entry, fd);
     *ret = &r->head;
     return 0;
 }
 
-int env_posix_reader_read(struct env_reader *head, uint64_t offset, size_t len, void *buf,
-                          size_t *ret_len)
+static int read_all(const struct env_reader *r, int fd, uint64_t offset, size_t len, void *buf,
+                    size_t *ret_len)
 {
-    struct posix_reader *r = of(head);
     size_t done = 0;
 
-    /* Nothing lies beyond what an off_t can say. */
-    if (offset > INT64_MAX || len > INT64_MAX - offset)
-        len = offset > INT64_MAX ? 0 : (size_t)(INT64_MAX - offset);
     while (done < len) {
-        ssize_t n = pread(r->fd, (char *)buf + done, len - done, (off_t)(offset + done));
+        ssize_t n = pread(fd, (char *)buf + done, len - done, (off_t)(offset + done));
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return env_posix_raise(head->env, head->name, "read", errno);
+            return env_posix_raise(r->env, r->name, "read", errno);
         if (n == 0)
             break;
         done += (size_t)n;
@@ -93,27 +115,49 @@ int env_posix_reader_read(struct env_reader *head, uint64_t offset, size_t len, 
     return 0;
 }
 
-int env_posix_reader_len(struct env_reader *head, uint64_t *ret_len)
+int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf,
+                          size_t *ret_len)
+{
+    int fd, err = env_posix_reader_pin(r, &fd);
+
+    if (err)
+        return err;
+    /* Nothing lies beyond what an off_t can say. */
+    if (offset > INT64_MAX || len > INT64_MAX - offset)
+        len = offset > INT64_MAX ? 0 : (size_t)(INT64_MAX - offset);
+    err = read_all(r, fd, offset, len, buf, ret_len);
+    env_posix_reader_unpin(r);
+    return err;
+}
+
+int env_posix_reader_len(struct env_reader *r, uint64_t *ret_len)
 {
     struct stat st;
+    int fd, err = env_posix_reader_pin(r, &fd);
 
-    if (fstat(of(head)->fd, &st))
-        return env_posix_raise(head->env, head->name, "look at", errno);
-    *ret_len = (uint64_t)st.st_size;
-    return 0;
+    if (err)
+        return err;
+    if (fstat(fd, &st))
+        err = env_posix_raise(r->env, r->name, "look at", errno);
+    else
+        *ret_len = (uint64_t)st.st_size;
+    env_posix_reader_unpin(r);
+    return err;
 }
 
-void env_posix_reader_prefetch(struct env_reader *head, uint64_t offset, uint64_t len)
+void env_posix_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len)
 {
-    if (offset <= INT64_MAX && len <= INT64_MAX - offset)
-        posix_fadvise(of(head)->fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
+    int fd;
+
+    if (offset > INT64_MAX || len > INT64_MAX - offset || env_posix_reader_pin(r, &fd))
+        return;
+    posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
+    env_posix_reader_unpin(r);
 }
 
-void env_posix_reader_close(struct env_reader *head)
+void env_posix_reader_close(struct env_reader *r)
 {
-    struct posix_reader *r = of(head);
-
-    close(r->fd);
-    free(r->head.name);
-    free(r);
+    fd_cache_remove(fds_of(r), &of(r)->entry);
+    free(r->name);
+    free(of(r));
 }

@@ -117,6 +117,7 @@ static struct io_uring_sqe *next_sqe(struct io_uring *ring)
 struct read_batch {
     struct env_read *reads;
     unsigned count;
+    int fds[URING_BATCH_MAX]; /* pinned; -1 where that failed */
 };
 
 /* All that came: the read is done. Anything else: see env_uring.c. */
@@ -139,11 +140,10 @@ static bool run_reads(struct io_uring *ring, void *arg)
         const struct env_read *r = &b->reads[i];
         struct io_uring_sqe *sqe;
 
-        if (r->offset > INT64_MAX || r->len > INT_MAX)
+        if (r->offset > INT64_MAX || r->len > INT_MAX || b->fds[i] < 0)
             continue;
         sqe = next_sqe(ring);
-        io_uring_prep_read(sqe, env_posix_reader_fd(r->reader), r->buf, (unsigned)r->len,
-                           r->offset);
+        io_uring_prep_read(sqe, b->fds[i], r->buf, (unsigned)r->len, r->offset);
         io_uring_sqe_set_data64(sqe, i);
         count++;
     }
@@ -152,16 +152,20 @@ static bool run_reads(struct io_uring *ring, void *arg)
 
 static void read_batch(struct env_uring *e, struct env_read *reads, unsigned count)
 {
-    struct read_batch b = {reads, count};
+    struct read_batch b = {.reads = reads, .count = count};
 
     for (unsigned i = 0; i < count; i++) {
         reads[i].ret_len = 0;
         reads[i].ret_err = -EINPROGRESS;
+        if (env_posix_reader_pin(reads[i].reader, &b.fds[i]))
+            b.fds[i] = -1;
     }
     (void)with_ring(e, run_reads, &b);
     for (unsigned i = 0; i < count; i++) {
         struct env_read *r = &reads[i];
 
+        if (b.fds[i] >= 0)
+            env_posix_reader_unpin(r->reader);
         if (r->ret_err)
             r->ret_err = env_posix_reader_read(r->reader, r->offset, r->len, r->buf, &r->ret_len);
     }
