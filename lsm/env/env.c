@@ -199,6 +199,13 @@ int env_replace_small(struct env *env, const char *name, struct slice contents)
     return err ? err : env->ops->replace_small(env, name, contents);
 }
 
+int env_sync_file(struct env *env, const char *name)
+{
+    int err = check_change(env, name);
+
+    return err ? err : env->ops->sync_file(env, name);
+}
+
 int env_sync_dir(struct env *env)
 {
     return env->ops->sync_dir(env);

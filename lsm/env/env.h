@@ -46,6 +46,7 @@ struct env_ops {
     int (*list)(struct env *env, int (*each)(void *arg, const char *name), void *arg);
     int (*remove)(struct env *env, const char *name);
     int (*replace_small)(struct env *env, const char *name, struct slice contents);
+    int (*sync_file)(struct env *env, const char *name);
     int (*sync_dir)(struct env *env);
     int (*space)(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
     int (*branch)(struct env *env, const char *path, struct env **ret);     /* may be NULL */
@@ -171,6 +172,8 @@ int env_remove(struct env *env, const char *name);
  * renamed, and the directory synced): after a crash it holds either the old or the new contents.
  */
 int env_replace_small(struct env *env, const char *name, struct slice contents);
+/* Make what a file holds durable that somebody wrote earlier, perhaps another process. -ENOENT. */
+int env_sync_file(struct env *env, const char *name);
 /* Make creations and removals of names durable. */
 int env_sync_dir(struct env *env);
 /*

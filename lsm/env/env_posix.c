@@ -112,6 +112,18 @@ static int write_small(struct env *env, const char *name, struct slice contents)
     return env_posix_raise(env, name, doing, errnum);
 }
 
+/* The kernel keeps dirty pages by file, not by descriptor: any one will do. */
+static int sync_file(struct env *env, const char *name)
+{
+    int errnum, fd = env_posix_openat(env_posix_of(env)->dir_fd, name, O_RDONLY | O_NOFOLLOW);
+
+    if (fd < 0)
+        return errno == ENOENT ? -ENOENT : env_posix_raise(env, name, "open", errno);
+    errnum = env_posix_fsync(fd, false) ? errno : 0;
+    close(fd);
+    return errnum ? env_posix_raise(env, name, "sync", errnum) : 0;
+}
+
 static int sync_dir(struct env *env)
 {
     if (env_posix_fsync(env_posix_of(env)->dir_fd, false))
@@ -182,6 +194,7 @@ const struct env_ops env_posix_ops = {
     .list = list,
     .remove = remove_file,
     .replace_small = replace_small,
+    .sync_file = sync_file,
     .sync_dir = sync_dir,
     .space = space,
     .branch = env_posix_branch,

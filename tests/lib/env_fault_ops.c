@@ -361,6 +361,29 @@ static int replace_small(struct env *env, const char *name, struct slice content
     return 0;
 }
 
+static int sync_file(struct env *env, const char *name)
+{
+    struct env_fault *f = env_fault_of(env);
+    struct fault_file *file;
+    uint64_t len = 0;
+    int err = begin(f, ENV_FAULT_SYNC, name);
+
+    mutex_lock(&f->mu);
+    file = fault_file_find_locked(f, name);
+    if (file)
+        len = file->len;
+    mutex_unlock(&f->mu);
+    if (!err)
+        err = env_sync_file(f->base, name);
+    if (err || !file)
+        return err;
+    mutex_lock(&f->mu);
+    if (len > file->synced_len)
+        file->synced_len = len;
+    mutex_unlock(&f->mu);
+    return 0;
+}
+
 /* Names that were there before the sync began are durable after it. */
 static int sync_dir(struct env *env)
 {
@@ -495,6 +518,7 @@ const struct env_ops env_fault_ops = {
     .list = list,
     .remove = remove_file,
     .replace_small = replace_small,
+    .sync_file = sync_file,
     .sync_dir = sync_dir,
     .space = space,
     .branch = branch,
