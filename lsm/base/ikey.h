@@ -14,7 +14,7 @@ enum kind {
     KIND_PUT = 1,          /* value: the value */
     KIND_PATCH = 2,        /* value: varint64 offset, then the bytes that overwrite from there */
     KIND_DELETE_RANGE = 3, /* key: start, inclusive; value: end, exclusive */
-    KIND_BLOB_REF = 4,     /* value: a reference into a blob file; none is written yet */
+    KIND_BLOB_REF = 4,     /* value: a reference into a blob file, blob_ref.h */
 };
 
 #define SEQNO_MAX ((UINT64_C(1) << 56) - 1)

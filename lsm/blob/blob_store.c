@@ -116,6 +116,7 @@ static int get_locked(struct blob_store *s, uint64_t number, struct blob_meta **
         m->store = s;
         m->number = number;
         atomic_init(&m->writing, false);
+        atomic_init(&m->damaged, false);
         atomic_init(&m->len, 0);
         atomic_init(&m->reader, NULL);
         err = insert_locked(s, m);
@@ -147,6 +148,17 @@ struct blob_meta *blob_store_find(struct blob_store *s, uint64_t number)
     m = meta_at_locked(s, number);
     mutex_unlock(&s->mu);
     return m;
+}
+
+void blob_store_note_damage(struct blob_store *s, uint64_t number)
+{
+    struct blob_meta *m;
+
+    mutex_lock(&s->mu);
+    m = meta_at_locked(s, number);
+    if (m)
+        atomic_store(&m->damaged, true);
+    mutex_unlock(&s->mu);
 }
 
 void blob_meta_ref(struct blob_meta *m)
@@ -234,14 +246,24 @@ static int missing(const struct blob_store *s, uint64_t number)
                      s->env->path, number);
 }
 
-/* A header that is damaged is no reason to refuse records that are whole; a newer format is. */
-static int check_header(const struct blob_meta *m, struct env_reader *r)
+static int read_header(const struct blob_meta *m, struct env_reader *r, enum blob_header_state *ret)
 {
     uint8_t header[BLOB_HEADER_LEN];
     size_t got;
     int err = env_reader_read(r, 0, sizeof(header), header, &got);
 
-    if (err || got < sizeof(header) || blob_header_check(header, m->number) != BLOB_HEADER_NEWER)
+    if (!err)
+        *ret = got < sizeof(header) ? BLOB_HEADER_DAMAGED : blob_header_check(header, m->number);
+    return err;
+}
+
+/* A header that is damaged is no reason to refuse records that are whole; a newer format is. */
+static int refuse_newer(const struct blob_meta *m, struct env_reader *r)
+{
+    enum blob_header_state state = BLOB_HEADER_WHOLE;
+    int err = read_header(m, r, &state);
+
+    if (err || state != BLOB_HEADER_NEWER)
         return err;
     return err_raise(ERR_BLOB_VERSION, "%s/%s: it has a newer format than this program",
                      r->env->path, r->name);
@@ -262,7 +284,7 @@ static int meta_reader(struct blob_meta *m, struct env_reader **ret)
     err = env_reader_open(m->store->env, name, &r);
     if (err)
         return err == -ENOENT ? missing(m->store, m->number) : err;
-    err = check_header(m, r);
+    err = refuse_newer(m, r);
     if (err) {
         env_reader_close(r);
         return err;
@@ -273,6 +295,21 @@ static int meta_reader(struct blob_meta *m, struct env_reader **ret)
     }
     *ret = r;
     return 0;
+}
+
+int blob_check_header(struct blob_store *s, uint64_t number)
+{
+    struct blob_meta *m = blob_store_find(s, number);
+    enum blob_header_state state = BLOB_HEADER_WHOLE;
+    struct env_reader *r = NULL;
+    int err = m ? meta_reader(m, &r) : missing(s, number);
+
+    if (!err)
+        err = read_header(m, r, &state);
+    if (err || state == BLOB_HEADER_WHOLE)
+        return err;
+    return err_raise(ERR_BLOB_HEADER, "%s/%s: the header is damaged; records can be read",
+                     r->env->path, r->name);
 }
 
 int blob_meta_len(struct blob_meta *m, uint64_t *ret)
@@ -392,6 +429,24 @@ static int read_block(struct blob_store *s, const struct blob_ref *ref, struct c
     return err;
 }
 
+int blob_check(struct blob_store *s, const struct blob_ref *ref, struct slice key, struct buf *buf)
+{
+    struct cache_block *b;
+    struct blob_record r;
+    int err = blob_read_record(s, ref, buf, &r);
+
+    if (err)
+        return err;
+    if (!slice_eq(r.key, key))
+        return err_raise(ERR_BLOB_REF, AT_FMT "written for another key", AT(s, ref));
+    if (r.compression == BLOB_PLAIN)
+        return 0;
+    err = decompress(s, ref, &r, &b);
+    if (!err)
+        cache_block_unref(b);
+    return err;
+}
+
 static bool is_meant(const struct cache_block *b, const struct blob_ref *ref)
 {
     struct blob_record_header h;
@@ -423,4 +478,27 @@ int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_ca
     *ret_value = slice_of(b->data + b->len - ref->raw_len, (size_t)ref->raw_len);
     *ret = b;
     return 0;
+}
+
+int blob_raise_ref(struct slice bytes)
+{
+    return err_raise(ERR_BLOB_REF, "a reference of %zu bytes to a large value cannot be decoded",
+                     bytes.len);
+}
+
+int blob_fetch(struct blob_store *s, struct fold *f, enum blob_use_cache use)
+{
+    struct slice bytes, value;
+    struct cache_block *b;
+    struct blob_ref ref;
+    int err;
+
+    if (!fold_base_ref(f, &bytes))
+        return 0;
+    if (!blob_ref_decode(bytes, &ref))
+        return blob_raise_ref(bytes);
+    err = blob_read(s, &ref, use, &b, &value);
+    if (!err)
+        fold_resolve(f, value, (struct pin){cache_block_release, b});
+    return err;
 }

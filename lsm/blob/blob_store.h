@@ -14,8 +14,10 @@
 
 #include "lsm/base/blob_ref.h"
 #include "lsm/base/mutex.h"
+#include "lsm/blob/blob_uses.h"
 #include "lsm/cache/block_cache.h"
 #include "lsm/env/env.h"
+#include "lsm/iter/fold.h"
 
 struct blob_store;
 
@@ -25,15 +27,9 @@ struct blob_meta {
     unsigned refs;            /* [store's lock] */
     bool kept;                /* [store's lock] the file must stay when the last one lets go */
     atomic_bool writing;      /* something may still be appended */
+    atomic_bool damaged;      /* a record that is referred to could not be read */
     atomic_uint_fast64_t len; /* bytes of the file; 0: not known yet */
     _Atomic(struct env_reader *) reader; /* opened when first used */
-};
-
-/* What refers to one file: so many records, with so many bytes of the file. */
-struct blob_use {
-    uint64_t number;
-    uint64_t count;
-    uint64_t len; /* with headers, keys and padding */
 };
 
 /*
@@ -57,6 +53,8 @@ void blob_meta_unref(struct blob_meta *m, bool kept); /* NULL is allowed */
 void blob_store_settle(struct blob_store *s);
 /* Numbers of all files with a holder, ascending, malloced. */
 int blob_store_list(struct blob_store *s, uint64_t **ret, size_t *ret_count);
+/* Remember that a record of the file could not be read. */
+void blob_store_note_damage(struct blob_store *s, uint64_t number);
 /* Bytes of the file; asks the disk when it is not known. ERR_FILE_MISSING. */
 int blob_meta_len(struct blob_meta *m, uint64_t *ret);
 
@@ -73,6 +71,10 @@ enum blob_use_cache {
  */
 int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_cache use,
               struct cache_block **ret, struct slice *ret_value);
+/* Describe a reference that is none. */
+int blob_raise_ref(struct slice bytes);
+/* Replace a fold's base that is a reference by the value that it means; else do nothing. */
+int blob_fetch(struct blob_store *s, struct fold *f, enum blob_use_cache use);
 /*
  * The record itself, verified, into *buf, which is replaced: header, key, stored bytes. The record
  * borrows from buf. For moving a value, and for checking one.
@@ -80,5 +82,9 @@ int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_ca
 struct blob_record;
 int blob_read_record(struct blob_store *s, const struct blob_ref *ref, struct buf *buf,
                      struct blob_record *ret);
+/* ERR_BLOB_HEADER when the file's header is damaged, which keeps nobody from reading records. */
+int blob_check_header(struct blob_store *s, uint64_t number);
+/* All that can be verified of a record that an entry of this user key refers to. buf is scratch. */
+int blob_check(struct blob_store *s, const struct blob_ref *ref, struct slice key, struct buf *buf);
 
 #endif

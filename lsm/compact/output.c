@@ -44,7 +44,7 @@ static int open_table(struct output *o)
     o->number = o->run->new_number(o->run->arg);
     o->first.len = o->last.len = 0;
     o->held_count = 0;
-    return sst_builder_new(o->run->env, o->number, &o->run->builder, &o->builder);
+    return sst_builder_new(o->run->store->env, o->number, &o->run->builder, &o->builder);
 }
 
 /* What the tombstones written to a table add to its range. */
@@ -140,24 +140,26 @@ static int close_table(struct output *o, const struct slice *end)
         exclusive = true;
     }
     err = sst_builder_finish(o->builder, &stats);
-    sst_builder_free(o->builder);
-    o->builder = NULL;
     if (err)
         return err;
     o->run->written_len += stats.file_len;
     err = table_meta_new(o->number, o->run->run, &stats, smallest, largest, exclusive, &meta);
     if (!err) {
         note_held(o, meta);
-        err = keep_table(o->run, meta);
+        err = table_meta_set_blobs(meta, o->run->store, sst_builder_blobs(o->builder));
+        if (!err)
+            err = keep_table(o->run, meta);
         if (err)
-            table_meta_unref(meta, &(struct table_store){.env = o->run->env});
+            table_meta_unref(meta, o->run->store);
     }
+    sst_builder_free(o->builder);
+    o->builder = NULL;
     if (err) {
         char name[32];
 
         /* Finished, and nobody knows of it. */
         sst_file_name(o->number, name);
-        env_remove(o->run->env, name);
+        env_remove(o->run->store->env, name);
     }
     return err;
 }

@@ -2,11 +2,14 @@
  * Which versions survive. The merged input gives each user key's versions newest first. They fall
  * into stripes: between two neighbouring snapshots every reader sees the same one. In each stripe:
  *
- *   - the first full value ends it; patches above it are laid over it and one PUT remains;
+ *   - the first full value ends it; patches above it are laid over it and one PUT remains, or a
+ *     reference to a blob file if it is large; few and short patches over a reference stay as they
+ *     are, so that a large value is not written anew for a few bytes;
  *   - a deletion, or a range tombstone of the same stripe, ends it likewise: patches above it lie
  *     over nothing and become a PUT; without patches the deletion itself remains (a range tombstone
  *     remains in the list of tombstones);
- *   - patches without either stay as they are: their base lies in an older stripe or further down.
+ *   - patches without either stay: their base lies in an older stripe or further down. Those that
+ *     overlap or touch become one, with one of their sequence numbers; the newest is always kept.
  *
  * At the bottom, in the oldest stripe, nothing older exists: deletions and range tombstones go, and
  * patches become a PUT.
@@ -16,12 +19,19 @@
 #include <stdlib.h>
 
 #include "lsm/base/err.h"
-#include "lsm/compact/output.h"
+#include "lsm/compact/patches.h"
+#include "lsm/compact/values.h"
 
 /* Yielding at every version would cost; so many versions or bytes between are soon done. */
 enum {
     YIELD_COUNT = 256,
     YIELD_LEN = 256 << 10
+};
+
+/* So much may lie over a reference before the value is written anew. */
+enum {
+    ROW_COUNT_MAX = 16, /* patches */
+    ROW_LEN_PART = 4    /* bytes of them, as a part of the value */
 };
 
 /* The stripe of one user key that is being collected. */
@@ -31,6 +41,7 @@ struct stripe {
     size_t seqno_count, seqno_cap;
     uint64_t upper, lower; /* it holds the seqnos in (lower, upper] */
     uint64_t newest;       /* 0: nothing collected */
+    uint64_t base_seqno;   /* of the full value that ended it */
     bool deleted;          /* ended by a point deletion */
     bool emitted;          /* the rest of the stripe is invisible */
 };
@@ -38,6 +49,7 @@ struct stripe {
 struct state {
     struct compact_run *run;
     struct output output;
+    struct values values;
     struct rangedel_list *dels; /* all, for what they cover */
     struct rangedel_list *kept; /* those that are written again */
     struct stripe stripe;
@@ -88,18 +100,73 @@ static bool is_oldest(const struct state *st)
     return st->run->bottom && st->stripe.lower == 0;
 }
 
+static int emit_row(struct state *st, const struct patch_row *row)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < row->count; i++)
+        err = output_add(&st->output, buf_slice(&st->user), st->stripe.seqnos[i], KIND_PATCH,
+                         row->records[i]);
+    return err;
+}
+
+/* Patches over nothing that is known here. */
 static int emit_patches(struct state *st)
 {
+    struct fold *f = &st->stripe.fold;
+    struct patch_row row;
+    int err = patches_merge(f->layers, f->layer_count, &row);
+
+    if (err)
+        return err;
+    err = emit_row(st, &row);
+    patch_row_done(&row);
+    return err;
+}
+
+/* The base is read and the patches are laid over it. */
+static int emit_folded(struct state *st)
+{
     struct stripe *s = &st->stripe;
+    struct slice value;
+    int err = blob_fetch(st->run->blobs.store, &s->fold, BLOB_LOOK);
 
-    for (size_t i = 0; i < s->fold.layer_count; i++) {
-        int err = output_add(&st->output, buf_slice(&st->user), s->seqnos[i], KIND_PATCH,
-                             s->fold.layers[i].value);
+    if (!err)
+        err = fold_value(&s->fold, &value);
+    return err < 0 ? err : values_put(&st->values, buf_slice(&st->user), s->newest, value);
+}
 
-        if (err)
+/* Few and short patches stay a row above the reference: reading lays them over it. */
+static bool row_may_stay(const struct patch_row *row, struct slice base)
+{
+    struct blob_ref ref;
+
+    return blob_ref_decode(base, &ref) && row->count <= ROW_COUNT_MAX &&
+           row->len < ref.raw_len / ROW_LEN_PART;
+}
+
+static int emit_ref(struct state *st, struct slice base)
+{
+    struct stripe *s = &st->stripe;
+    size_t patch_count = s->fold.layer_count - 1;
+    struct patch_row row;
+    int err = patches_merge(s->fold.layers, patch_count, &row);
+
+    if (err)
+        return err;
+    if (patch_count && st->run->blobs.store && !row_may_stay(&row, base)) {
+        err = emit_folded(st);
+        /* What cannot be read is left as it is, for a reader to report. */
+        if (!err || !err_is_damage(err)) {
+            patch_row_done(&row);
             return err;
+        }
     }
-    return 0;
+    err = emit_row(st, &row);
+    if (!err)
+        err = values_put_ref(&st->values, buf_slice(&st->user), s->base_seqno, base);
+    patch_row_done(&row);
+    return err;
 }
 
 /* Write what the collected stripe amounts to. */
@@ -115,11 +182,13 @@ static int stripe_emit(struct state *st)
     if (!s->fold.done && !is_oldest(st))
         return emit_patches(st);
     fold_end(&s->fold);
+    if (fold_base_ref(&s->fold, &value))
+        return emit_ref(st, value);
     found = fold_value(&s->fold, &value);
     if (found < 0)
         return found;
     if (found)
-        return output_add(&st->output, user, s->newest, KIND_PUT, value);
+        return values_put(&st->values, user, s->newest, value);
     if (s->deleted && !is_oldest(st))
         return output_add(&st->output, user, s->newest, KIND_DELETE, slice_of(NULL, 0));
     return 0;
@@ -195,6 +264,7 @@ static int stripe_add(struct state *st, uint64_t seqno, enum kind kind, struct s
     err = fold_add(&s->fold, kind, seqno, value, &pin);
     if (err < 0)
         return err;
+    s->base_seqno = seqno;
     s->deleted = kind == KIND_DELETE;
     return s->fold.done ? stripe_emit(st) : 0;
 }
@@ -308,22 +378,22 @@ int compact_run(struct compact_run *r)
         err = choose_kept(r, &st.kept);
     if (!err) {
         st.output = (struct output){.run = r, .kept = st.kept};
+        st.values = (struct values){.run = r, .output = &st.output};
         err = output_begin(&st.output);
     }
     if (!err)
         err = merge(&st);
     output_done(&st.output);
+    values_done(&st.values);
     fold_done(&st.stripe.fold);
     free(st.stripe.seqnos);
     buf_free(&st.user);
     rangedel_list_free(st.kept);
     rangedel_list_free(st.dels);
     if (err) {
-        struct table_store store = {.env = r->env};
-
         for (size_t i = 0; i < r->table_count; i++)
             atomic_store(&r->tables[i]->obsolete, true);
-        compact_run_done(r, &store);
+        compact_run_done(r, r->store);
     }
     return err;
 }

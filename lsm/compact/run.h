@@ -11,9 +11,24 @@
 
 #include "lsm/version/version.h"
 
+/* What a run does with large values. All zeros: references, and patches over them, stay as they
+ * are. */
+struct compact_blobs {
+    struct blob_store *store; /* where references lead */
+    size_t len_min;           /* values of at least so many bytes go to blob files; 0: none */
+    bool compress;
+    const uint64_t *moved; /* files whose records are to be moved to others, ascending */
+    size_t moved_count;
+    /* Append a record, *ret_file is a reference. Synced by the caller of
+     * compact_run, before the tables count. */
+    int (*append)(void *arg, const struct blob_record *r, struct blob_ref *ret_ref,
+                  struct blob_meta **ret_file);
+    void *arg;
+};
+
 struct compact_run {
     /* Inputs; borrowed. */
-    struct env *env;
+    struct table_store *store;
     struct sst_builder_options builder;
     uint64_t table_len;       /* start a new table after so many bytes */
     unsigned prefix_len;      /* and where the first so many bytes of the key change */
@@ -26,6 +41,7 @@ struct compact_run {
     size_t del_count;
     const uint64_t *snapshots; /* ascending */
     size_t snapshot_count;
+    struct compact_blobs blobs;
     bool bottom; /* no older version of any key lies below the outputs */
     uint64_t (*new_number)(void *arg);
     /*
@@ -38,9 +54,10 @@ struct compact_run {
     /* Outputs: one reference each, for compact_run_done to drop. */
     struct table_meta **tables;
     size_t table_count, table_cap;
-    uint64_t written_len; /* bytes of finished tables */
-    uint64_t open_len;    /* bytes of the one being written, as of the last yield */
-    uint64_t read_count;  /* versions taken from input, as of the last yield */
+    uint64_t written_len;      /* bytes of finished tables */
+    uint64_t open_len;         /* bytes of the one being written, as of the last yield */
+    uint64_t read_count;       /* versions taken from input, as of the last yield */
+    uint64_t blob_written_len; /* bytes written to blob files */
 };
 
 /*

@@ -25,6 +25,7 @@ void lsm_batch_clear(struct lsm_batch *b)
 {
     b->bytes.len = 0;
     b->count = b->delete_count = 0;
+    b->put_len_max = 0;
 }
 
 size_t lsm_batch_count(const struct lsm_batch *b)
@@ -53,6 +54,8 @@ static int add(struct lsm_batch *b, enum kind kind, struct slice key, struct sli
         return err;
     err = batch_append(&b->bytes, kind, key, value);
     b->count += !err;
+    if (!err && kind == KIND_PUT && value.len > b->put_len_max)
+        b->put_len_max = value.len;
     b->delete_count += !err && (kind == KIND_DELETE || kind == KIND_DELETE_RANGE);
     return err;
 }

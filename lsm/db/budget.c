@@ -20,9 +20,11 @@ int db_memtable_new(struct lsm_db *db, uint64_t number, struct memtable **ret)
 {
     int err = memtable_new(number, ret);
 
-    if (!err)
-        memtable_set_account(*ret, (struct arena_account){change, db});
-    return err;
+    if (err)
+        return err;
+    memtable_set_account(*ret, (struct arena_account){change, db});
+    memtable_hold_blobs(db, *ret);
+    return 0;
 }
 
 size_t budget_memtable_len(const struct lsm_options *o)

@@ -83,6 +83,22 @@ static int add_tables(struct lsm_db *db, struct env *to, const struct version *v
     return err;
 }
 
+/* What is appended to them after the link is nothing to the new store. */
+static int add_blobs(struct lsm_db *db, struct env *to, const struct version *v)
+{
+    struct blob_uses uses = {0};
+    int err = version_blob_uses(v, &uses);
+
+    for (size_t i = 0; !err && i < uses.count; i++) {
+        char name[32];
+
+        blob_file_name(uses.uses[i].number, name);
+        err = checkpoint_add_file(db, to, name);
+    }
+    blob_uses_done(&uses);
+    return err;
+}
+
 static uint64_t flushed_seqno(struct lsm_db *db)
 {
     uint64_t seqno;
@@ -144,6 +160,8 @@ static int fill(struct lsm_db *db, struct env *to)
         err = take_state(db, &state, &sb);
     if (!err)
         err = add_tables(db, to, state.version);
+    if (!err)
+        err = add_blobs(db, to, state.version);
     /* The manifest's creation syncs the directory before CURRENT names it. */
     if (!err)
         err = manifest_create(to, state.manifest_number, &state, &m);

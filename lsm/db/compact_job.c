@@ -143,7 +143,8 @@ static int make_pieces(struct lsm_db *db, struct compact_job *job)
         struct compact_piece *p = &job->pieces[i];
 
         p->job = job;
-        p->run = (struct compact_run){.env = db->env,
+        p->run = (struct compact_run){.store = &db->store,
+                                      .blobs = db_compact_blobs(db),
                                       .builder = db->builder,
                                       .table_len = db->options.table_len,
                                       .prefix_len = db->options.table_prefix_len,
@@ -270,16 +271,19 @@ static void discard_outputs(struct compact_job *job)
 static int commit_outputs(struct lsm_db *db, struct compact_job *job)
 {
     struct version_edit edit = {0};
-    uint64_t written_len = 0;
+    uint64_t written_len = 0, blob_len = 0;
     int err = remove_inputs(&job->c, &edit);
 
     for (unsigned k = 0; k < job->piece_count; k++) {
         const struct compact_run *run = &job->pieces[k].run;
 
         written_len += run->written_len;
+        blob_len += run->blob_written_len;
         for (size_t i = 0; !err && i < run->table_count; i++)
             err = edit_add_table(&edit, job->c.output_level, run->tables[i]);
     }
+    if (!err && blob_len)
+        err = blobs_sync(db);
     if (!err)
         err = env_sync_dir(db->env);
     if (!err)

@@ -16,6 +16,7 @@
 #include "lsm/compact/pick.h"
 #include "lsm/compact/run.h"
 #include "lsm/compact/stale.h"
+#include "lsm/db/blobs.h"
 #include "lsm/db/pace.h"
 #include "lsm/db/workers.h"
 #include "lsm/lsm.h"
@@ -54,10 +55,23 @@ struct lsm_batch {
     struct buf bytes;
     uint64_t count;
     uint64_t delete_count; /* of them, deletions of keys and ranges */
+    size_t put_len_max;    /* bytes of the longest value that is put */
 };
+
+/* Memory in which a batch's large values are moved to blob files; blob_batch.c. */
+struct blob_scratch {
+    struct blob_scratch *next;
+    struct buf stored; /* compressed values */
+    struct blob_record *records;
+    struct blob_ref *refs;
+    long long *at; /* where a record's bytes begin in `stored` */
+    struct lsm_batch batch;
+};
+void blob_scratch_free(struct blob_scratch *s); /* NULL is allowed */
 
 /* Counters behind lsm_stats; all relaxed. */
 struct db_counters {
+    atomic_uint_fast64_t blob_write_len, blob_collect_write_len;
     atomic_uint_fast64_t write_count, write_len, wal_write_len, flush_write_len;
     atomic_uint_fast64_t compact_read_len, compact_write_len, wal_sync_count;
     atomic_uint_fast64_t flush_count, compact_count, move_count, delay_count, delay_us;
@@ -71,6 +85,7 @@ struct lsm_db {
     struct env *env;
     struct block_cache *cache;
     struct table_store store;
+    struct blobs *blobs;
     struct pick_options pick;
     struct sst_builder_options builder;
     uint64_t replayed_len; /* bytes of the logs that were replayed, open read-only; 0 otherwise */
@@ -81,6 +96,8 @@ struct lsm_db {
     atomic_uint_fast64_t next_file;     /* number of the next file to create */
     atomic_int sticky_err;              /* the first failed write or sync; never cleared */
     atomic_bool closing;
+    /* The last reading of the disk, see room.c. */
+    atomic_uint_fast64_t space_total, space_free, space_checked_ns, space_written;
     struct db_counters counters;
 
     struct mutex queue_mu;                  /* order 1 */
@@ -90,7 +107,6 @@ struct lsm_db {
     uint64_t last_seqno;   /* given to an operation */
     uint64_t delete_count; /* deletions in the memtable */
     uint64_t time_due_ns;  /* when the next point of time is to be remembered */
-    uint64_t space_total, space_free, space_checked_ns, space_written; /* see room.c */
     struct pace pace;
 
     struct mutex sync_mu; /* order 1 */
@@ -188,6 +204,8 @@ void db_note_synced(struct lsm_db *db, uint64_t seqno);
 
 /* room.c: what must be so before the leader may write. */
 int db_make_room(struct lsm_db *db, size_t len, bool urgent);
+/* Is there space for `len` bytes more in blob files? Any thread. -ENOSPC. */
+int db_check_space(struct lsm_db *db, size_t len);
 /* Start a new memtable and log. Only the leader. */
 int db_switch_memtable(struct lsm_db *db);
 
@@ -204,7 +222,8 @@ void queue_try_switch_memtable(struct lsm_db *db);
  */
 int queue_switch_memtable(struct lsm_db *db, struct memtable **ret);
 
-/* apply.c */
+/* apply.c: the memtable holds the blob files that its entries will refer to. */
+void memtable_hold_blobs(struct lsm_db *db, struct memtable *mt);
 int batch_insert(struct memtable *mt, struct slice batch, uint64_t first_seqno);
 
 /*
@@ -240,7 +259,7 @@ struct file_numbers {
 };
 
 struct store_files {
-    struct file_numbers logs, tables;
+    struct file_numbers logs, tables, blobs;
 };
 
 /* The number in "NNNNNNNN.suffix" or "prefixNNNNNNNN"; 0 when the name is none of that kind. */
@@ -289,6 +308,9 @@ void flush_abandon(struct lsm_db *db);
  */
 int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *edit,
                    struct flush *f);
+
+/* blobs.c: what flushes and compactions do with large values. */
+struct compact_blobs db_compact_blobs(struct lsm_db *db);
 
 /* compact_job.c: a picked compaction, alone or in pieces for several workers. */
 /*

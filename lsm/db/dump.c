@@ -65,6 +65,8 @@ int lsm_dump_file(const char *path, const char *file, bool full_values,
         return err;
     if (number_of(file, ".wal", &number))
         err = wal_to_text(env, number, put, arg);
+    else if (number_of(file, ".blob", &number))
+        err = blob_to_text(env, number, full_values, put, arg);
     else if (number_of(file, ".sst", &number))
         err = dump_table(env, number, full_values, put, arg);
     else if (strncmp(file, "MANIFEST-", 9) == 0)

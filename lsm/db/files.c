@@ -75,7 +75,8 @@ static int note_file(void *arg, const char *name)
     struct listing *l = arg;
     uint64_t log = store_file_number(name, "", ".wal"), table = store_file_number(name, "", ".sst");
     uint64_t manifest = store_file_number(name, "MANIFEST-", "");
-    uint64_t number = log + table + manifest; /* two of them are 0 */
+    uint64_t blob = store_file_number(name, "", ".blob");
+    uint64_t number = log + table + blob + manifest; /* all but one of them are 0 */
     int err = 0;
 
     if (number >= atomic_load(&l->db->next_file))
@@ -84,6 +85,8 @@ static int note_file(void *arg, const char *name)
         err = file_numbers_add(&l->files->logs, log);
     if (table)
         err = file_numbers_add(&l->files->tables, table);
+    if (blob)
+        err = file_numbers_add(&l->files->blobs, blob);
     return err;
 }
 
@@ -94,6 +97,7 @@ int store_files_list(struct lsm_db *db, struct store_files *ret)
 
     file_numbers_sort(&ret->logs);
     file_numbers_sort(&ret->tables);
+    file_numbers_sort(&ret->blobs);
     return err;
 }
 
@@ -101,7 +105,29 @@ void store_files_done(struct store_files *files)
 {
     free(files->logs.numbers);
     free(files->tables.numbers);
+    free(files->blobs.numbers);
     *files = (struct store_files){0};
+}
+
+static int check_table(struct lsm_db *db, const struct store_files *files,
+                       const struct table_meta *m)
+{
+    char name[32];
+
+    sst_file_name(m->number, name);
+    if (!file_numbers_have(&files->tables, m->number))
+        return err_raise(ERR_FILE_MISSING, "%s/%s: missing, though the manifest names it",
+                         db->env->path, name);
+    for (size_t i = 0; i < m->blobs.count; i++) {
+        char blob_name[32];
+
+        if (file_numbers_have(&files->blobs, m->blobs.uses[i].number))
+            continue;
+        blob_file_name(m->blobs.uses[i].number, blob_name);
+        return err_raise(ERR_FILE_MISSING, "%s/%s: missing, though values of table %s lie in it",
+                         db->env->path, blob_name, name);
+    }
+    return 0;
 }
 
 int store_files_check(struct lsm_db *db, const struct store_files *files, const struct version *v)
@@ -110,13 +136,10 @@ int store_files_check(struct lsm_db *db, const struct store_files *files, const 
 
     for (unsigned level = 0; level < LEVEL_COUNT; level++) {
         for (size_t i = 0; i < v->levels[level].count; i++) {
-            uint64_t number = v->levels[level].tables[i]->number;
+            int err = check_table(db, files, v->levels[level].tables[i]);
 
-            if (file_numbers_have(&files->tables, number))
-                continue;
-            sst_file_name(number, name);
-            return err_raise(ERR_FILE_MISSING, "%s/%s: missing, though the manifest names it",
-                             db->env->path, name);
+            if (err)
+                return err;
         }
     }
     /* 0: a store that was made and never opened since. */
@@ -137,12 +160,14 @@ static int remove_leftover(void *arg, const char *name)
 {
     const struct cleaning *c = arg;
     uint64_t table = store_file_number(name, "", ".sst"), log = store_file_number(name, "", ".wal");
-    uint64_t manifest = store_file_number(name, "MANIFEST-", "");
+    uint64_t manifest = store_file_number(name, "MANIFEST-", ""),
+             blob = store_file_number(name, "", ".blob");
     bool tmp = strcmp(name, "CURRENT.tmp") == 0 || strcmp(name, "SUPERBLOCK.tmp") == 0;
 
     /* One that cannot be removed costs space and nothing else; the next open tries again. */
     if ((table && !file_numbers_have(&c->keep, table)) || (log && log < c->db->log_number) ||
-        (manifest && manifest != c->db->manifest_number) || tmp)
+        (manifest && manifest != c->db->manifest_number) || tmp ||
+        (blob && !blob_store_find(c->db->store.blobs, blob)))
         env_remove(c->db->env, name);
     return 0;
 }

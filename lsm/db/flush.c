@@ -44,10 +44,11 @@ int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *
 {
     uint64_t entry_count = memtable_entry_count(mt);
     struct flush_run arg = {db, f, (double)memtable_len(mt) / (double)(entry_count + 1)};
-    struct compact_run run = {.env = db->env,
+    struct compact_run run = {.store = &db->store,
                               .builder = db->builder,
                               .table_len = db->options.table_len,
                               .prefix_len = db->options.table_prefix_len,
+                              .blobs = db_compact_blobs(db),
                               .run = memtable_number(mt),
                               .new_number = flush_new_number,
                               .yield = flush_yield,
@@ -69,6 +70,9 @@ int flush_memtable(struct lsm_db *db, struct memtable *mt, struct version_edit *
     run.snapshots = snapshots;
     if (!err)
         err = compact_run(&run);
+    /* What the memtable refers to, and what was written just now. */
+    if (!err)
+        err = blobs_sync(db);
     for (size_t i = 0; !err && i < run.table_count; i++)
         err = edit_add_table(edit, 0, run.tables[i]);
     atomic_fetch_add_explicit(&db->counters.flush_write_len, run.written_len, memory_order_relaxed);
@@ -190,6 +194,7 @@ static int commit(struct lsm_db *db, struct flush *f, uint64_t next_log)
         give_up(db, f, err);
         return err;
     }
+    memtable_set_flushed(f->mt);
     db_note_synced(db, f->edit.flushed_seqno);
     wals_drop(db, next_log);
     atomic_fetch_add_explicit(&db->counters.flush_count, 1, memory_order_relaxed);

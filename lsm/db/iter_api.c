@@ -29,12 +29,21 @@ struct lsm_iter {
     bool has_lower, has_upper;
 
     bool reverse;
-    struct buf key;   /* the user key it stands on */
-    struct fold fold; /* forwards */
-    struct buf old;   /* backwards: the value */
+    struct buf key;      /* the user key it stands on */
+    struct fold fold;    /* forwards */
+    struct buf old;      /* backwards: the value */
+    struct blob_ref ref; /* backwards: or where it lies, if has_ref */
+    bool has_ref;
+    struct cache_block *block; /* backwards: holds the value that was read; NULL: `old` has it */
     struct buf seek_key;
     struct slice value;
 };
+
+static void drop_block(struct lsm_iter *it)
+{
+    cache_block_unref(it->block);
+    it->block = NULL;
+}
 
 static uint64_t source_covering(struct rangedel_source *s, struct slice key, uint64_t snapshot)
 {
@@ -211,6 +220,7 @@ void lsm_iter_free(struct lsm_iter *it)
     iter_free(it->input);
     sv_put(it->sv);
     fold_done(&it->fold);
+    drop_block(it);
     buf_free(&it->lower);
     buf_free(&it->upper);
     buf_free(&it->key);
@@ -271,7 +281,8 @@ static int resolve_forward(struct lsm_iter *it)
     if (it->input->err)
         return it->input->err;
     fold_end(&it->fold);
-    return fold_value(&it->fold, &it->value);
+    err = blob_fetch(it->sv->version->store->blobs, &it->fold, BLOB_FILL);
+    return err ? err : fold_value(&it->fold, &it->value);
 }
 
 static bool beyond_upper(const struct lsm_iter *it, struct slice user)
@@ -302,6 +313,47 @@ static int find_forward(struct lsm_iter *it)
     return it->input->err;
 }
 
+/* Read what a reference means: into the value, or to lay patches over it. */
+static int fetch(struct lsm_iter *it)
+{
+    int err;
+
+    drop_block(it);
+    err = blob_read(it->sv->version->store->blobs, &it->ref, BLOB_FILL, &it->block, &it->value);
+    it->has_ref = false;
+    return err;
+}
+
+/* Lay one version over what is older. A reference is followed only if what it means is needed. */
+static int lay_over(struct lsm_iter *it, enum kind kind, struct slice value, bool *found)
+{
+    int err = 0;
+
+    switch (kind) {
+    case KIND_PUT:
+        *found = true;
+        it->has_ref = false;
+        return buf_assign(&it->old, value.data, value.len);
+    case KIND_BLOB_REF:
+        *found = it->has_ref = true;
+        return blob_ref_decode(value, &it->ref) ? 0 : blob_raise_ref(value);
+    case KIND_PATCH:
+        *found = true;
+        if (it->has_ref) {
+            err = fetch(it);
+            if (!err)
+                err = buf_assign(&it->old, it->value.data, it->value.len);
+        }
+        return err ? err : patch_apply(&it->old, value);
+    case KIND_DELETE:
+        *found = it->has_ref = false;
+        it->old.len = 0;
+        return 0;
+    default:
+        return err_raise(ERR_KIND_UNKNOWN, "a record of an unknown kind %u", (unsigned)kind);
+    }
+}
+
 /* The value of the key whose oldest version the input stands on, and step before the key. */
 static int resolve_backward(struct lsm_iter *it)
 {
@@ -313,33 +365,22 @@ static int resolve_backward(struct lsm_iter *it)
         return err;
     deleted_to = covering(it, buf_slice(&it->key));
     it->old.len = 0;
+    it->has_ref = false;
     for (; on_current_key(it) && !err; iter_prev(it->input)) {
         uint64_t seqno = ikey_seqno(it->input->key);
         struct slice value = it->input->value;
 
         if (seqno > it->seqno || seqno < deleted_to)
             continue;
-        switch (ikey_kind(it->input->key)) {
-        case KIND_PUT:
-            found = true;
-            err = buf_assign(&it->old, value.data, value.len);
-            break;
-        case KIND_PATCH:
-            found = true;
-            err = patch_apply(&it->old, value);
-            break;
-        case KIND_DELETE:
-            found = false;
-            it->old.len = 0;
-            break;
-        default:
-            err = err_raise(ERR_KIND_UNKNOWN, "a record of an unknown kind %u",
-                            (unsigned)ikey_kind(it->input->key));
-        }
+        err = lay_over(it, ikey_kind(it->input->key), value, &found);
     }
-    it->value = buf_slice(&it->old);
     if (!err)
         err = it->input->err;
+    if (!err && found && it->has_ref) {
+        err = fetch(it);
+        return err ? err : 1;
+    }
+    it->value = buf_slice(&it->old);
     return err ? err : found;
 }
 

@@ -134,7 +134,8 @@ static int sync_all(struct lsm_db *db)
 {
     struct wal_ref *w;
     uint64_t from = 0;
-    int err = 0;
+    /* First what the records refer to. */
+    int err = blobs_sync(db);
 
     while (!err && (w = next_unsynced(db, from))) {
         from = wal_writer_number(w->writer) + 1;
@@ -178,7 +179,7 @@ int db_sync_to(struct lsm_db *db, uint64_t seqno)
         if (!err) {
             err = sync_all(db);
             if (err)
-                err = db_fail(db, err, "sync of the log failed");
+                err = db_fail(db, err, "sync failed");
         }
         mutex_lock(&db->sync_mu);
         db->sync_running = false;

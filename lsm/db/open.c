@@ -107,6 +107,8 @@ static int fit_to_disk(struct lsm_db *db)
     part = total / 64 > 1 << 20 ? total / 64 : 1 << 20;
     if (part < db->options.table_len)
         db->options.table_len = db->pick.table_len = part;
+    if (part < db->options.blob_file_len)
+        db->options.blob_file_len = part;
     return 0;
 }
 
@@ -118,6 +120,8 @@ static void destroy(struct lsm_db *db)
     named_snapshots_done(&db->named);
     time_points_done(&db->times);
     manifest_close(db->manifest);
+    blobs_free(db->blobs);
+    blob_store_free(db->store.blobs);
     block_cache_free(db->cache);
     env_close(db->env);
     cond_done(&db->done_cond);
@@ -238,6 +242,11 @@ int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **
     if (!err)
         block_cache_set_keep_max(db->cache, budget_keep_len(&db->options));
     db->store = (struct table_store){.env = db->env, .cache = db->cache};
+    /* A value that took much of the cache would push out too much else. */
+    if (!err)
+        err = blob_store_new(db->env, db->cache, options->cache_bytes / 16, &db->store.blobs);
+    if (!err)
+        err = blobs_new(db, &db->blobs);
     if (!err)
         err = open_store(db);
     if (err) {

@@ -85,6 +85,9 @@ static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l,
     if (err)
         return err;
     fold_end(&l->fold);
+    err = blob_fetch(sv->version->store->blobs, &l->fold, BLOB_FILL);
+    if (err)
+        return err;
     err = fold_value(&l->fold, &value);
     if (err <= 0)
         return err ? err : -ENOENT;

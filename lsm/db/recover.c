@@ -15,8 +15,9 @@
 struct replay {
     struct lsm_db *db;
     const struct store_files *files;
-    uint64_t seqno; /* the last that was replayed */
-    bool ended;     /* a torn place was found: no record behind it counts */
+    uint64_t seqno;  /* the last that was replayed */
+    uint64_t synced; /* the logs say that everything up to it was durable */
+    bool ended;      /* a torn place was found: no record behind it counts */
     uint64_t end_log, end_offset;
     struct memtable *mem;                 /* being filled */
     struct memtable *full[IMM_COUNT_MAX]; /* read-only: oldest first */
@@ -43,6 +44,52 @@ static int retire(struct replay *r)
         r->mem = NULL;
     }
     return db_memtable_new(r->db, db_new_file(r->db), &r->mem);
+}
+
+/*
+ * Is the record that an operation refers to there? Behind the synced sequence number it must be
+ * whole, or the operation never was. Before it a damaged one is an error of its value only, like
+ * any damage, but the file must be there.
+ */
+static int check_ref(struct replay *r, const struct batch_op *op, uint64_t seqno, struct buf *buf)
+{
+    struct blob_record record;
+    struct blob_meta *file;
+    struct blob_ref ref;
+    int err = 0;
+
+    if (!blob_ref_decode(op->value, &ref))
+        return blob_raise_ref(op->value);
+    if (!file_numbers_have(&r->files->blobs, ref.file))
+        return err_raise(ERR_FILE_MISSING, "%s/%08llu.blob: missing, though the log names it",
+                         r->db->env->path, (unsigned long long)ref.file);
+    if (seqno <= r->synced)
+        return 0;
+    err = blob_store_get(r->db->store.blobs, ref.file, &file);
+    if (err)
+        return err;
+    err = blob_read_record(r->db->store.blobs, &ref, buf, &record);
+    blob_meta_unref(file, true);
+    return err;
+}
+
+/* 1 when all large values of a record are there, 0 when the log ends before it, or an error. */
+static int check_refs(struct replay *r, const struct wal_record *record)
+{
+    struct slice ops = record->payload;
+    uint64_t seqno = record->first_seqno;
+    struct buf buf = {0};
+    struct batch_op op;
+    int err = 0;
+
+    for (; !err && batch_next(&ops, &op) > 0; seqno++) {
+        if (op.kind == KIND_BLOB_REF)
+            err = check_ref(r, &op, seqno, &buf);
+    }
+    buf_free(&buf);
+    if (err && err_is_damage(err) && record->first_seqno > r->synced)
+        return 0;
+    return err ? err : 1;
 }
 
 static int replay_record(struct replay *r, uint64_t log, const struct wal_record *record)
@@ -124,7 +171,18 @@ static int replay_log(struct replay *r, struct wal_reader *reader, uint64_t log)
             note_end(r, log, 0);
             return record.synced_seqno > r->seqno ? damaged(r, log) : examine_later(r, reader, log);
         }
-        err = replay_record(r, log, &record);
+        err = check_refs(r, &record);
+        if (err == 0) {
+            note_end(r, log, 0);
+            db_log(r->db, LSM_LOG_INFO,
+                   "%s/%08llu.wal: ends before sequence number %llu, whose large value was not "
+                   "synced: %s",
+                   r->db->env->path, (unsigned long long)log,
+                   (unsigned long long)record.first_seqno, err_detail());
+            return examine_later(r, reader, log);
+        }
+        if (err > 0)
+            err = replay_record(r, log, &record);
         if (err)
             return err;
     }
@@ -140,9 +198,35 @@ static int replay_log(struct replay *r, struct wal_reader *reader, uint64_t log)
     return 0;
 }
 
-static int replay_all(struct replay *r)
+/* Before anything is replayed: how far do the logs say that they were synced? */
+static int find_synced(struct replay *r)
 {
     int err = 0;
+
+    r->synced = r->seqno;
+    for (size_t i = 0; !err && i < r->files->logs.count; i++) {
+        struct wal_reader *reader;
+        struct wal_record record;
+        struct wal_end end = {0};
+
+        if (r->files->logs.numbers[i] < r->db->log_number)
+            continue;
+        err = wal_reader_open(r->db->env, r->files->logs.numbers[i], &reader);
+        if (err)
+            return err;
+        while ((err = wal_reader_next(reader, &record)) > 0)
+            r->synced = record.synced_seqno > r->synced ? record.synced_seqno : r->synced;
+        if (!err)
+            err = wal_reader_end(reader, &end);
+        r->synced = end.later_synced_seqno > r->synced ? end.later_synced_seqno : r->synced;
+        wal_reader_close(reader);
+    }
+    return err;
+}
+
+static int replay_all(struct replay *r)
+{
+    int err = r->db->superblock.incompat & FEATURE_BLOBS ? find_synced(r) : 0;
 
     for (size_t i = 0; !err && i < r->files->logs.count; i++) {
         struct wal_reader *reader;
@@ -177,6 +261,31 @@ static int install(struct replay *r, struct version *version)
     return r->db->sv ? 0 : -ENOMEM;
 }
 
+/*
+ * What a log refers to was perhaps only handed to the kernel by the process that is gone. Before
+ * tables count on it, it must be durable.
+ */
+static int sync_replayed(struct replay *r)
+{
+    struct blob_uses uses = {0};
+    int err = 0;
+
+    for (size_t i = 0; i < r->edit.added_count; i++) {
+        const struct blob_uses *u = &r->edit.added[i].meta->blobs;
+
+        for (size_t k = 0; !err && k < u->count; k++)
+            err = blob_uses_add(&uses, u->uses[k].number, 1, 0);
+    }
+    for (size_t i = 0; !err && i < uses.count; i++) {
+        char name[32];
+
+        blob_file_name(uses.uses[i].number, name);
+        err = env_sync_file(r->db->env, name);
+    }
+    blob_uses_done(&uses);
+    return err;
+}
+
 /* Flush what is left, begin a new log, and make the manifest say so. */
 static int settle(struct replay *r, struct version *version)
 {
@@ -199,6 +308,8 @@ static int settle(struct replay *r, struct version *version)
     r->edit.has_log_number = r->edit.has_flushed_seqno = true;
     r->edit.log_number = memtable_number(r->mem);
     r->edit.flushed_seqno = r->seqno;
+    if (!err)
+        err = sync_replayed(r);
     if (!err)
         err = env_sync_dir(db->env);
     if (err)
@@ -284,5 +395,7 @@ int db_recover(struct lsm_db *db)
         err = store_files_clean(db);
     store_files_done(&files);
     manifest_state_done(&state);
+    if (!err && !db->options.read_only)
+        blob_store_settle(db->store.blobs);
     return err;
 }

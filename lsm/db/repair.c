@@ -131,6 +131,7 @@ static int note_file(void *arg, const char *name)
     } kinds[] = {
         {&r->tables, store_file_number(name, "", ".sst")},
         {&r->logs, store_file_number(name, "", ".wal")},
+        {&r->blobs, store_file_number(name, "", ".blob")},
         {&r->manifests, store_file_number(name, "MANIFEST-", "")},
     };
 
@@ -150,6 +151,7 @@ static int list_files(struct repair *r)
 
     file_numbers_sort(&r->tables);
     file_numbers_sort(&r->logs);
+    file_numbers_sort(&r->blobs);
     file_numbers_sort(&r->manifests);
     return err;
 }
@@ -289,6 +291,21 @@ static int carry_out(struct repair *r)
     return err;
 }
 
+/* With a rebuild in a dry run nobody knows what the version would be. */
+static int repair_missing_blobs(struct repair *r)
+{
+    struct version *v = NULL;
+    int err;
+
+    if (r->rebuild && r->dry_run)
+        return 0;
+    err = next_version(r, &v);
+    if (!err)
+        err = repair_blobs(r, v);
+    version_unref(v);
+    return err;
+}
+
 static int repair_run(struct repair *r)
 {
     int err = list_files(r);
@@ -303,6 +320,8 @@ static int repair_run(struct repair *r)
         err = repair_logs(r);
     if (!err && r->rebuild && !r->dry_run)
         err = repair_place(r);
+    if (!err)
+        err = repair_missing_blobs(r);
     if (!err && !r->dry_run)
         err = carry_out(r);
     return err;
@@ -319,6 +338,7 @@ static void repair_done(struct repair *r)
     free(r->snapshots);
     free(r->tables.numbers);
     free(r->logs.numbers);
+    free(r->blobs.numbers);
     free(r->manifests.numbers);
     free(r->removed.numbers);
 }

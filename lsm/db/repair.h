@@ -23,7 +23,7 @@ struct repair {
     int count; /* of things repaired, or to be */
 
     /* The directory. */
-    struct file_numbers tables, logs, manifests; /* ascending */
+    struct file_numbers tables, logs, blobs, manifests; /* ascending */
     bool any_current;
     uint64_t next_file; /* above every number seen */
 
@@ -77,6 +77,9 @@ int repair_tables(struct repair *r);
 
 /* repair_logs.c: are the logs what recovery accepts? If not, put what they hold into tables. */
 int repair_logs(struct repair *r);
+
+/* repair_blobs.c: put an empty blob file where one is missing that the version refers to. */
+int repair_blobs(struct repair *r, const struct version *v);
 
 /* repair_place.c: with rebuild, find a level for every table; the edit adds them. */
 int repair_place(struct repair *r);

@@ -169,7 +169,7 @@ static int tell(struct logs *l, const char *text)
 static int retire_memtable(struct logs *l)
 {
     struct repair *r = l->r;
-    struct compact_run run = {.env = r->env,
+    struct compact_run run = {.store = &r->store,
                               .builder = r->builder,
                               .table_len = r->options.table_len,
                               .prefix_len = r->options.table_prefix_len,

@@ -242,7 +242,7 @@ static int open_dels(struct repair *r, const struct group *g, struct inputs *in)
 static int run_merge(struct repair *r, struct iter *merged, const struct inputs *in)
 {
     struct once_iter once = {.head = {.ops = &once_ops}, .in = merged};
-    struct compact_run run = {.env = r->env,
+    struct compact_run run = {.store = &r->store,
                               .builder = r->builder,
                               .table_len = r->options.table_len,
                               .prefix_len = r->options.table_prefix_len,

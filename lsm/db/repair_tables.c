@@ -71,7 +71,9 @@ static int check_listed(struct repair *r, const struct table_meta *m, struct che
 
     if (err)
         return err;
-    err = table_meta_sst(copy, &r->store, &t);
+    err = table_meta_set_blobs(copy, &r->store, &m->blobs);
+    if (!err)
+        err = table_meta_sst(copy, &r->store, &t);
     err = err ? judge(c, err) : check_open(t, m, c, &range);
     table_range_done(&range);
     table_meta_unref(copy, &r->store);
@@ -171,9 +173,10 @@ static int finish(struct salvaging *s, struct table_meta **ret_meta)
         err = table_meta_new(s->number, s->old ? s->old->run : 0, &stats,
                              buf_slice(&s->range.smallest), buf_slice(&s->range.largest),
                              s->range.largest_exclusive, ret_meta);
-    if (!err)
-        atomic_store(&(*ret_meta)->obsolete, true); /* until a manifest names it */
-    return err;
+    if (err)
+        return err;
+    atomic_store(&(*ret_meta)->obsolete, true); /* until a manifest names it */
+    return table_meta_set_blobs(*ret_meta, &s->r->store, sst_builder_blobs(s->builder));
 }
 
 static int salvage(struct repair *r, uint64_t number, const struct table_meta *old,
@@ -259,6 +262,8 @@ static int collect_whole(struct repair *r, uint64_t number, struct check *c)
         err = table_meta_new(number, 0, sst_stats(t), buf_slice(&range.smallest),
                              buf_slice(&range.largest), range.largest_exclusive, &meta);
         repair_saw_seqno(r, sst_stats(t)->seqno_max);
+        if (!err)
+            err = table_meta_set_blobs(meta, &r->store, sst_blobs(t));
     }
     if (!err && meta)
         err = repair_add_found(r, meta);

@@ -22,23 +22,29 @@ enum {
     SPACE_RESERVE_LEN_MAX = 512 << 20, /* bytes */
     SPACE_RESERVE_PART = 16,           /* of the disk, at most */
     MEMTABLE_LEN_MIN = 256 << 10,
+    BLOB_LEN_FACTOR = 4, /* a memtable may refer to so many times its length in blob files */
     FULL_RETRY_MS = 200,
     MEMTABLE_DELETE_COUNT_MAX = 1 << 16, /* flush earlier, so that deletions give space back */
 };
 
-/* Free bytes of the disk, from a reading that is at most a little old. */
+/*
+ * Free bytes of the disk, from a reading that is at most a little old. The leader and those who
+ * append to blob files use the same one; two that read anew at once do no harm.
+ */
 static int refresh_space(struct lsm_db *db, size_t len)
 {
-    uint64_t now = now_ns(CLOCK_MONOTONIC);
+    uint64_t now = now_ns(CLOCK_MONOTONIC), total, free_len;
     int err;
 
     db->space_written += len;
     if (db->space_checked_ns && now - db->space_checked_ns < SPACE_CHECK_NS &&
         db->space_written < SPACE_CHECK_LEN)
         return 0;
-    err = env_space(db->env, &db->space_total, &db->space_free);
+    err = env_space(db->env, &total, &free_len);
     if (err)
         return err;
+    db->space_total = total;
+    db->space_free = free_len;
     db->space_checked_ns = now;
     db->space_written = 0;
     return 0;
@@ -105,6 +111,15 @@ static int check_space(struct lsm_db *db, const struct superversion *sv, size_t 
     cond_broadcast(&db->work_cond);
     mutex_unlock(&db->mu);
     return err_raise(ENOSPC, "%s: the disk is full", db->env->path);
+}
+
+int db_check_space(struct lsm_db *db, size_t len)
+{
+    struct superversion *sv = sv_get(db);
+    int err = check_space(db, sv, len);
+
+    sv_put(sv);
+    return err;
 }
 
 static uint64_t price(struct lsm_db *db, const struct superversion *sv, size_t len)
@@ -242,13 +257,18 @@ int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent)
     return err;
 }
 
-/* Is it time for another memtable? */
+/*
+ * Is it time for another memtable? Also because of what it refers to: overwritten large values give
+ * their space back only after their references were flushed.
+ */
 static bool memtable_is_full(struct lsm_db *db, const struct superversion *sv)
 {
-    size_t len = memtable_len(sv->mem), limit = memtable_limit(db);
+    size_t limit = memtable_limit(db);
+    uint64_t len = memtable_len(sv->mem), blob_len = memtable_file_len(sv->mem) / BLOB_LEN_FACTOR;
 
     if (memtable_empty(sv->mem))
         return false;
+    len = len > blob_len ? len : blob_len;
     if (len < limit && db->delete_count < MEMTABLE_DELETE_COUNT_MAX)
         return false;
     /* Rather than wait for a flush, let this one grow a little. */

@@ -27,9 +27,27 @@ static void counter_stats(const struct db_counters *c, struct lsm_stats *ret)
     ret->wal_sync_count = c->wal_sync_count;
     ret->flush_count = c->flush_count;
     ret->compact_count = c->compact_count;
+    ret->blob_write_len = c->blob_write_len;
+    ret->blob_collect_write_len = c->blob_collect_write_len;
     ret->move_count = c->move_count;
     ret->delay_count = c->delay_count;
     ret->delay_us = c->delay_us;
+}
+
+static int blob_stats(struct lsm_db *db, const struct superversion *sv, struct lsm_stats *ret)
+{
+    struct blob_usage usage;
+    int err = blob_usage_of(db, sv, &usage);
+
+    if (err)
+        return err;
+    for (size_t i = 0; i < usage.count; i++) {
+        ret->blob_len += usage.files[i].len;
+        ret->blob_garbage_len += blob_garbage_len(&usage.files[i]);
+    }
+    ret->blob_count = usage.count;
+    blob_usage_done(&usage);
+    return 0;
 }
 
 static void memory_stats(struct lsm_db *db, const struct superversion *sv, struct lsm_stats *ret)
@@ -68,6 +86,7 @@ int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
     level_stats(sv->version, &s);
     counter_stats(&db->counters, &s);
     memory_stats(db, sv, &s);
+    err = blob_stats(db, sv, &s);
     env_stats(db, &s);
     sv_put(sv);
     s.wal_len = db->replayed_len;
@@ -78,7 +97,8 @@ int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
     memcpy(s.sticky_text, db->sticky_text, sizeof(s.sticky_text));
     mutex_unlock(&db->mu);
     s.sticky_err = atomic_load(&db->sticky_err);
-    err = env_space(db->env, &s.disk_total_len, &s.disk_free_len);
+    if (!err)
+        err = env_space(db->env, &s.disk_total_len, &s.disk_free_len);
     if (!err)
         *ret = s;
     return err;

@@ -132,6 +132,113 @@ static int verify_levels(struct verify *v, const struct version *version)
     return err ? err : judge(v, check_level0(&version->levels[0]));
 }
 
+/* The large values that a source's entries refer to. */
+static int verify_refs(struct verify *v, struct iter *it)
+{
+    struct buf buf = {0};
+    int err = 0;
+
+    for (iter_seek_first(it); it->valid && !err; iter_next(it)) {
+        struct blob_ref ref;
+
+        if (ikey_kind(it->key) != KIND_BLOB_REF || !blob_ref_decode(it->value, &ref))
+            continue;
+        blob_file_name(ref.file, v->file);
+        err = blob_check(v->db->store.blobs, &ref, ikey_user(it->key), &buf);
+        if (err && err_is_damage(err))
+            err = report(v, ref.offset, *err_detail() ? err_detail() : err_text(err));
+        advance(v, blob_padded(ref.len));
+    }
+    buf_free(&buf);
+    return err;
+}
+
+static int verify_table_refs(struct verify *v, struct table_meta *m)
+{
+    struct iter *it;
+    int err;
+
+    if (m->blobs.count == 0)
+        return 0;
+    err = level_iter_new(&v->db->store, &m, 1, SST_ITER_NO_CACHE | SST_ITER_READAHEAD, &it);
+    if (err)
+        return err;
+    err = verify_refs(v, it);
+    /* Damage of the table has been reported. */
+    if (!err && it->err && !err_is_damage(it->err))
+        err = it->err;
+    iter_free(it);
+    return err;
+}
+
+static int verify_memtable_refs(struct verify *v, struct memtable *mt)
+{
+    struct iter *it;
+    int err = memtable_iter_new(mt, &it);
+
+    if (err)
+        return err;
+    err = verify_refs(v, it);
+    iter_free(it);
+    return err;
+}
+
+static int add_file_len(void *arg, uint64_t number, uint64_t count, uint64_t len)
+{
+    uint64_t *total = arg;
+
+    (void)number, (void)count;
+    *total += len;
+    return 0;
+}
+
+static void add_total_len(struct verify *v, const struct superversion *sv)
+{
+    memtable_each_file(sv->mem, add_file_len, &v->total_len);
+    for (unsigned i = 0; i < sv->imm_count; i++)
+        memtable_each_file(sv->imms[i], add_file_len, &v->total_len);
+    for (unsigned n = 0; n < LEVEL_COUNT; n++) {
+        const struct level *l = &sv->version->levels[n];
+
+        v->total_len += l->len;
+        for (size_t i = 0; i < l->count; i++) {
+            for (size_t k = 0; k < l->tables[i]->blobs.count; k++)
+                v->total_len += l->tables[i]->blobs.uses[k].len;
+        }
+    }
+}
+
+static int verify_blob_headers(struct verify *v, const struct superversion *sv)
+{
+    struct blob_usage usage;
+    int err = blob_usage_of(v->db, sv, &usage);
+
+    if (err)
+        return judge(v, err);
+    for (size_t i = 0; !err && i < usage.count; i++) {
+        blob_file_name(usage.files[i].number, v->file);
+        err = judge(v, blob_check_header(v->db->store.blobs, usage.files[i].number));
+    }
+    blob_usage_done(&usage);
+    return err;
+}
+
+static int verify_blobs(struct verify *v, const struct superversion *sv)
+{
+    int err = verify_blob_headers(v, sv);
+
+    if (!err)
+        err = verify_memtable_refs(v, sv->mem);
+
+    for (unsigned i = 0; !err && i < sv->imm_count; i++)
+        err = verify_memtable_refs(v, sv->imms[i]);
+    for (unsigned n = 0; n < LEVEL_COUNT; n++) {
+        for (size_t i = 0; !err && i < sv->version->levels[n].count; i++)
+            err = verify_table_refs(v, sv->version->levels[n].tables[i]);
+    }
+    return err;
+}
+
 static int verify_tables(struct verify *v, const struct version *version)
 {
     int err = 0;
@@ -296,8 +403,7 @@ int lsm_verify(struct lsm_db *db,
     int err;
 
     err_clear();
-    for (unsigned level = 0; level < LEVEL_COUNT; level++)
-        v.total_len += sv->version->levels[level].len;
+    add_total_len(&v, sv);
     err = verify_superblock(&v);
     if (!err)
         err = verify_manifest(&v);
@@ -305,6 +411,8 @@ int lsm_verify(struct lsm_db *db,
         err = verify_levels(&v, sv->version);
     if (!err)
         err = verify_tables(&v, sv->version);
+    if (!err)
+        err = verify_blobs(&v, sv);
     if (!err)
         err = verify_logs(&v);
     sv_put(sv);

@@ -254,6 +254,22 @@ static int write_batch(struct lsm_db *db, const struct lsm_batch *b, bool urgent
     return describe(db, w.err);
 }
 
+/* Large values are on their way to the disk before the batch joins the queue. */
+static int write_moved(struct lsm_db *db, const struct lsm_batch *b, bool urgent)
+{
+    struct blob_batch bb;
+    int err = blob_batch_make(db, b, urgent, &bb);
+
+    if (err)
+        return err;
+    err = write_batch(db, bb.batch, urgent);
+    if (!err && bb.batch != b)
+        atomic_fetch_add_explicit(&db->counters.write_len, b->bytes.len - bb.batch->bytes.len,
+                                  memory_order_relaxed);
+    blob_batch_done(db, &bb, err);
+    return err;
+}
+
 int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
 {
     int err;
@@ -261,7 +277,7 @@ int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
     err_clear();
     err = db_writable(db);
     if (!err && b->count)
-        err = write_batch(db, b, flags & LSM_WRITE_URGENT);
+        err = write_moved(db, b, flags & LSM_WRITE_URGENT);
     if (!err && flags & LSM_WRITE_SYNC)
         err = db_sync_to(db, atomic_load(&db->visible_seqno));
     return err;

@@ -26,7 +26,7 @@ void fold_begin(struct fold *f)
         pin_release(&f->layers[i].pin);
     f->layer_count = 0;
     f->done = false;
-    f->has_base = false;
+    f->has_base = f->base_is_ref = false;
     f->newest_seqno = 0;
     f->err = 0;
     f->merged.len = 0;
@@ -97,7 +97,7 @@ int fold_add(struct fold *f, enum kind kind, uint64_t seqno, struct slice value,
         f->done = true;
         return 1;
     }
-    if (kind != KIND_PUT && kind != KIND_PATCH)
+    if (kind != KIND_PUT && kind != KIND_PATCH && kind != KIND_BLOB_REF)
         return fail(f, pin,
                     err_raise(ERR_KIND_UNKNOWN, "version %llu of a key has the unknown kind %u",
                               (unsigned long long)seqno, (unsigned)kind));
@@ -109,8 +109,27 @@ int fold_add(struct fold *f, enum kind kind, uint64_t seqno, struct slice value,
     if (kind == KIND_PATCH)
         return 0;
     f->has_base = true;
+    f->base_is_ref = kind == KIND_BLOB_REF;
     f->done = true;
     return 1;
+}
+
+bool fold_base_ref(const struct fold *f, struct slice *ret)
+{
+    if (!f->base_is_ref)
+        return false;
+    *ret = f->layers[f->layer_count - 1].value;
+    return true;
+}
+
+void fold_resolve(struct fold *f, struct slice value, struct pin pin)
+{
+    struct fold_layer *base = &f->layers[f->layer_count - 1];
+
+    CHECK(f->base_is_ref);
+    pin_release(&base->pin);
+    *base = (struct fold_layer){value, pin};
+    f->base_is_ref = false;
 }
 
 void fold_end(struct fold *f)
@@ -194,6 +213,8 @@ int fold_value(struct fold *f, struct slice *ret)
         return f->err;
     if (f->layer_count == 0)
         return 0;
+    if (f->base_is_ref)
+        return err_raise(ERR_BLOB_REF, "a reference to a large value was not followed");
     if (f->has_base && f->layer_count == 1) {
         *ret = f->layers[0].value;
         return 1;

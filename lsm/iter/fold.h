@@ -41,6 +41,7 @@ struct fold {
     size_t layer_count, layer_cap;
     bool done;             /* a full value, a deletion or an error ended it */
     bool has_base;         /* the last layer is a full value */
+    bool base_is_ref;      /* or a reference to one, which fold_resolve must replace */
     uint64_t newest_seqno; /* of the newest version fed; 0 when none was */
     int err;               /* what ended it; fold_value returns it */
     struct buf merged;     /* the folded value, where there were patches */
@@ -55,15 +56,21 @@ void fold_begin(struct fold *f);
 void fold_done(struct fold *f);
 /*
  * Feed the next older version. Takes over *pin (also on error). Returns 1 when no older version
- * matters, 0 to go on, or an error. kind is PUT, PATCH, DELETE; anything else ERR_KIND_UNKNOWN.
+ * matters, 0 to go on, or an error. kind is PUT, PATCH, DELETE or BLOB_REF; anything else
+ * ERR_KIND_UNKNOWN.
  */
 int fold_add(struct fold *f, enum kind kind, uint64_t seqno, struct slice value, struct pin *pin);
 /* Everything older is deleted by a range tombstone with this seqno, or there is nothing older. */
 void fold_end(struct fold *f);
+/* Whether the base is a reference, with its bytes: borrowed like any layer. */
+bool fold_base_ref(const struct fold *f, struct slice *ret);
+/* Replace the reference by the value that it means; takes over the pin. */
+void fold_resolve(struct fold *f, struct slice value, struct pin pin);
 /*
  * The value: 1 with *ret (valid until the next fold_begin or fold_done), 0 when the key does not
  * exist, or an error (ERR_PATCH_DAMAGED, -ENOMEM). Patches with no base lie over an empty value;
  * a gap before a patch reads as zeros; a patch without bytes still grows the value to its offset.
+ * A base that is still a reference: ERR_BLOB_REF.
  */
 int fold_value(struct fold *f, struct slice *ret);
 

@@ -11,17 +11,33 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "lsm/base/blob_ref.h"
 #include "lsm/base/check.h"
 #include "lsm/base/err.h"
+#include "lsm/base/mutex.h"
 #include "lsm/mem/arena.h"
 #include "lsm/mem/skiplist.h"
 #include "lsm/mem/tombstones.h"
 
+/* A file that references lie in. */
+struct held_file {
+    uint64_t number;
+    uint64_t count, len; /* references, and bytes of the file */
+    void *object;        /* what `hold` gave */
+};
+
 struct memtable {
-    uint64_t number; /* constant */
+    uint64_t number;             /* constant */
+    struct memtable_files files; /* constant after the first reference */
 
     atomic_uint refs;
     atomic_uint_fast64_t entry_count;
+    atomic_uint_fast64_t file_len; /* of all held files */
+    atomic_bool flushed;
+
+    struct mutex files_mu;  /* order 4 */
+    struct held_file *held; /* [files_mu] in no order */
+    size_t held_count, held_cap;
 
     /* With their own synchronisation. */
     struct arena arena;
@@ -39,6 +55,9 @@ int memtable_new(uint64_t number, struct memtable **ret)
     mt->number = number;
     atomic_init(&mt->refs, 1);
     atomic_init(&mt->entry_count, 0);
+    atomic_init(&mt->file_len, 0);
+    atomic_init(&mt->flushed, false);
+    mutex_init(&mt->files_mu);
     arena_init(&mt->arena);
     tombstones_init(&mt->tombstones, &mt->arena);
     err = skiplist_init(&mt->points, &mt->arena);
@@ -64,9 +83,93 @@ void memtable_unref(struct memtable *mt)
 {
     if (!mt || atomic_fetch_sub_explicit(&mt->refs, 1, memory_order_acq_rel) != 1)
         return;
+    for (size_t i = 0; i < mt->held_count; i++) {
+        if (mt->held[i].object)
+            mt->files.release(mt->held[i].object, atomic_load(&mt->flushed));
+    }
+    free(mt->held);
+    mutex_done(&mt->files_mu);
     tombstones_done(&mt->tombstones);
     arena_done(&mt->arena);
     free(mt);
+}
+
+void memtable_set_files(struct memtable *mt, const struct memtable_files *files)
+{
+    mt->files = *files;
+}
+
+void memtable_set_flushed(struct memtable *mt)
+{
+    atomic_store(&mt->flushed, true);
+}
+
+static int hold_locked(struct memtable *mt, uint64_t number, struct held_file **ret)
+    REQUIRES(mt->files_mu)
+{
+    struct held_file file = {.number = number};
+
+    if (mt->held_count == mt->held_cap) {
+        size_t cap = mt->held_cap ? mt->held_cap * 2 : 4;
+        struct held_file *held = realloc(mt->held, cap * sizeof(*held));
+
+        if (!held)
+            return -ENOMEM;
+        mt->held = held;
+        mt->held_cap = cap;
+    }
+    if (mt->files.hold) {
+        file.object = mt->files.hold(mt->files.arg, number);
+        if (!file.object)
+            return -ENOMEM;
+    }
+    mt->held[mt->held_count] = file;
+    *ret = &mt->held[mt->held_count++];
+    return 0;
+}
+
+/* Before the entry can be seen: who sees it may follow it. */
+static int hold_file(struct memtable *mt, struct slice value)
+{
+    struct held_file *file = NULL;
+    struct blob_ref ref;
+    int err = 0;
+
+    if (!blob_ref_decode(value, &ref))
+        return err_raise(ERR_BLOB_REF, "a reference to a large value cannot be decoded");
+    mutex_lock(&mt->files_mu);
+    /* The newest files are at the end. */
+    for (size_t i = mt->held_count; i-- > 0 && !file;) {
+        if (mt->held[i].number == ref.file)
+            file = &mt->held[i];
+    }
+    if (!file)
+        err = hold_locked(mt, ref.file, &file);
+    if (!err) {
+        file->count++;
+        file->len += blob_padded(ref.len);
+        atomic_fetch_add_explicit(&mt->file_len, blob_padded(ref.len), memory_order_relaxed);
+    }
+    mutex_unlock(&mt->files_mu);
+    return err;
+}
+
+int memtable_each_file(struct memtable *mt,
+                       int (*each)(void *arg, uint64_t number, uint64_t count, uint64_t len),
+                       void *arg)
+{
+    int err = 0;
+
+    mutex_lock(&mt->files_mu);
+    for (size_t i = 0; !err && i < mt->held_count; i++)
+        err = each(arg, mt->held[i].number, mt->held[i].count, mt->held[i].len);
+    mutex_unlock(&mt->files_mu);
+    return err;
+}
+
+uint64_t memtable_file_len(const struct memtable *mt)
+{
+    return atomic_load_explicit(&mt->file_len, memory_order_relaxed);
 }
 
 uint64_t memtable_number(const struct memtable *mt)
@@ -82,6 +185,12 @@ int memtable_add(struct memtable *mt, uint64_t seqno, enum kind kind, struct sli
     if (key.len > USER_KEY_LEN_MAX || value.len > UINT32_MAX || seqno > SEQNO_MAX)
         return -EINVAL;
     switch (kind) {
+    case KIND_BLOB_REF:
+        err = hold_file(mt, value);
+        if (err)
+            return err;
+        err = skiplist_insert(&mt->points, key, ikey_trailer(seqno, kind), value);
+        break;
     case KIND_PUT:
     case KIND_DELETE:
     case KIND_PATCH:

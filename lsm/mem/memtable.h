@@ -13,6 +13,18 @@
 
 struct memtable;
 
+/*
+ * How a memtable holds the files that its references (KIND_BLOB_REF) lie in: `hold` is called once
+ * for each file, when the first reference to it is added, from any thread, and gives an object or
+ * NULL when there is no memory; `release` for each object when the memtable goes. With `flushed`
+ * tables have its contents durably; else only the log has.
+ */
+struct memtable_files {
+    void *(*hold)(void *arg, uint64_t number);
+    void (*release)(void *object, bool flushed);
+    void *arg;
+};
+
 /* Holds one reference for the caller. `number` is that of the log it belongs to. */
 int memtable_new(uint64_t number, struct memtable **ret);
 /* Tell somebody of the memory that it takes, and gives back at its end. Before it is shared. */
@@ -20,6 +32,16 @@ void memtable_set_account(struct memtable *mt, struct arena_account account);
 void memtable_ref(struct memtable *mt);
 void memtable_unref(struct memtable *mt); /* NULL is allowed */
 uint64_t memtable_number(const struct memtable *mt);
+/* Before the first reference is added; without it files are counted and not held. */
+void memtable_set_files(struct memtable *mt, const struct memtable_files *files);
+/* Tables have everything durably. */
+void memtable_set_flushed(struct memtable *mt);
+/* Call `each` for every file that references lie in; a non-zero answer ends it with that. */
+int memtable_each_file(struct memtable *mt,
+                       int (*each)(void *arg, uint64_t number, uint64_t count, uint64_t len),
+                       void *arg);
+/* Bytes in files that references name. */
+uint64_t memtable_file_len(const struct memtable *mt);
 
 /*
  * Add one version. Copies key and value. Two versions never have the same key and seqno. A

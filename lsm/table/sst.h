@@ -7,6 +7,7 @@
 #ifndef LSM_TABLE_SST_H
 #define LSM_TABLE_SST_H
 
+#include "lsm/blob/blob_uses.h"
 #include "lsm/cache/block_cache.h"
 #include "lsm/env/env.h"
 #include "lsm/iter/fold.h"
@@ -45,6 +46,8 @@ int sst_builder_add_rangedel(struct sst_builder *b, const struct rangedel *del);
 uint64_t sst_builder_len(const struct sst_builder *b);
 /* Write the rest, sync and close the file; *ret describes it. The builder is still to be freed. */
 int sst_builder_finish(struct sst_builder *b, struct sst_stats *ret);
+/* What its references (KIND_BLOB_REF) lie in; valid while the builder lives. */
+const struct blob_uses *sst_builder_blobs(const struct sst_builder *b);
 /* Closes; removes the file unless finished. NULL is allowed. */
 void sst_builder_free(struct sst_builder *b);
 
@@ -58,6 +61,8 @@ int sst_open(struct env *env, struct block_cache *cache, uint64_t number, struct
 void sst_ref(struct sst *t);
 void sst_unref(struct sst *t); /* closes with the last one; NULL is allowed */
 const struct sst_stats *sst_stats(const struct sst *t);
+/* What the table's references lie in, as it says of itself; valid while t is. */
+const struct blob_uses *sst_blobs(const struct sst *t);
 /* Feed l; values are pinned in cached blocks. Any thread. */
 int sst_lookup(struct sst *t, struct lookup *l);
 /* The table's range tombstones, valid while t is; NULL when there are none. */

@@ -46,6 +46,7 @@ struct sst_builder {
     bool has_pending; /* a data block is written and not yet in the index */
     struct block_handle pending;
     struct buf scratch;
+    struct blob_uses blobs; /* of the entries so far */
 
     struct waiting_del *dels;
     size_t del_count, del_cap;
@@ -110,8 +111,14 @@ void sst_builder_free(struct sst_builder *b)
     buf_free(&b->last);
     buf_free(&b->scratch);
     buf_free(&b->del_bytes);
+    blob_uses_done(&b->blobs);
     free(b->dels);
     free(b);
+}
+
+const struct blob_uses *sst_builder_blobs(const struct sst_builder *b)
+{
+    return &b->blobs;
 }
 
 uint64_t sst_builder_len(const struct sst_builder *b)
@@ -285,6 +292,15 @@ static int check_entry(const struct sst_builder *b, struct slice ikey, struct sl
     return 0;
 }
 
+static int count_ref(struct sst_builder *b, struct slice value)
+{
+    struct blob_ref ref;
+
+    if (!blob_ref_decode(value, &ref))
+        return refuse(b, ERR_BLOB_REF, "a reference that cannot be decoded cannot be added");
+    return blob_uses_add_ref(&b->blobs, &ref);
+}
+
 static int add_entry(struct sst_builder *b, struct slice ikey, struct slice value)
 {
     const struct sst_builder_options *o = &b->properties.options;
@@ -316,6 +332,8 @@ int sst_builder_add(struct sst_builder *b, struct slice ikey, struct slice value
     if (b->err)
         return b->err;
     err = check_entry(b, ikey, value);
+    if (!err && ikey_kind(ikey) == KIND_BLOB_REF)
+        err = count_ref(b, value);
     if (!err)
         err = add_entry(b, ikey, value);
     b->err = err;
@@ -399,6 +417,12 @@ static int write_tail(struct sst_builder *b)
     uint8_t bytes[FOOTER_LEN];
     int err = write_rangedels(b, &footer.rangedels);
 
+    if (!err && b->blobs.count) {
+        footer.incompat = SST_INCOMPAT_BLOBS;
+        b->last.len = 0;
+        err = blob_uses_encode(&b->blobs, &b->last);
+        b->properties.rest = buf_slice(&b->last);
+    }
     if (!err)
         err = sst_properties_encode(&b->properties, &b->scratch);
     if (!err)

@@ -40,7 +40,7 @@ void sst_footer_encode(const struct sst_footer *f, uint8_t p[FOOTER_LEN])
     put_le64(p + FOOTER_FILE_LEN, f->file_len);
     put_le64(p + FOOTER_NUMBER, f->number);
     put_le32(p + FOOTER_VERSION, SST_FORMAT_VERSION);
-    put_le32(p + FOOTER_INCOMPAT, SST_INCOMPAT_KNOWN);
+    put_le32(p + FOOTER_INCOMPAT, f->incompat);
     put_le64(p + FOOTER_RESERVED, 0);
     put_le64(p + FOOTER_CHECKSUM, XXH3_64bits_withSeed(p, FOOTER_CHECKSUM, f->number));
     memcpy(p + FOOTER_MAGIC, magic, sizeof(magic));
@@ -105,7 +105,7 @@ int sst_properties_encode(const struct sst_properties *p, struct buf *ret)
     err = buf_put_le32(ret, SST_PROPERTIES_VERSION);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && !err; i++)
         err = buf_put_varint64(ret, fields[i]);
-    return err;
+    return err ? err : buf_append(ret, p->rest.data, p->rest.len);
 }
 
 bool sst_properties_decode(struct slice in, struct sst_properties *ret)
@@ -143,5 +143,6 @@ bool sst_properties_decode(struct slice in, struct sst_properties *ret)
     ret->options.restart_interval = (unsigned)interval;
     ret->options.filter_bits_per_key = (unsigned)bits;
     ret->options.compress = compress != 0;
+    ret->rest = in;
     return true;
 }

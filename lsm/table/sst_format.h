@@ -11,7 +11,8 @@
 
 enum {
     SST_FORMAT_VERSION = 1,
-    SST_INCOMPAT_KNOWN = 0, /* feature bits that this program understands */
+    SST_INCOMPAT_BLOBS = 1, /* entries may be references; the properties say to which files */
+    SST_INCOMPAT_KNOWN = SST_INCOMPAT_BLOBS, /* feature bits that this program understands */
     SST_PROPERTIES_VERSION = 1,
 
     /* After each block's payload. */
@@ -89,7 +90,7 @@ struct sst_footer {
     uint32_t incompat;
 };
 
-/* version and incompat are the program's own. */
+/* version is the program's own. */
 void sst_footer_encode(const struct sst_footer *f, uint8_t p[FOOTER_LEN]);
 /*
  * The footer of file `number`, which has file_len bytes. 0, or a positive code with *ret_reason,
@@ -103,10 +104,12 @@ struct sst_properties {
     struct sst_builder_options options;
     uint64_t data_block_count;
     uint64_t partition_count;
+    struct slice rest; /* what follows: with SST_INCOMPAT_BLOBS the uses; borrowed */
 };
 
 int sst_properties_encode(const struct sst_properties *p, struct buf *ret);
-/* Fields after the known ones are ignored. False when the bytes do not hold the known ones. */
+/* What follows the known ones is left to `rest`. False when the bytes do not hold the known ones.
+ */
 bool sst_properties_decode(struct slice in, struct sst_properties *ret);
 
 #endif

@@ -27,6 +27,7 @@ struct sst {
     struct block_source src;
     struct sst_footer footer;
     struct sst_properties properties;
+    struct blob_uses blobs;
     struct cache_block *top;         /* contents of the top index; not in the cache */
     struct rangedel_list *rangedels; /* NULL when there are none */
     size_t kept_len;                 /* bytes to be taken out of the cache's budget */

@@ -80,6 +80,18 @@ static int open_block(struct sst *t, const struct tail *tail, struct block_handl
     return block_read(&t->src, h, BLOCK_DIRECT, CACHE_HIGH, ret);
 }
 
+static int decode_blobs(struct sst *t)
+{
+    struct slice rest = t->properties.rest;
+    int found = blob_uses_decode(&rest, &t->blobs);
+
+    if (found < 0)
+        return found;
+    return found ? 0
+                 : sst_raise_format(&t->src, t->footer.properties,
+                                    "the list of blob files cannot be decoded");
+}
+
 static int open_properties(struct sst *t, const struct tail *tail)
 {
     struct cache_block *block;
@@ -89,6 +101,9 @@ static int open_properties(struct sst *t, const struct tail *tail)
         return err;
     if (!sst_properties_decode(block_contents(block), &t->properties))
         err = sst_raise_format(&t->src, t->footer.properties, "properties cannot be decoded");
+    if (!err && (t->footer.incompat & SST_INCOMPAT_BLOBS))
+        err = decode_blobs(t);
+    t->properties.rest = slice_of(NULL, 0);
     t->properties.stats.file_len = t->footer.file_len;
     cache_block_unref(block);
     return err;
@@ -251,6 +266,7 @@ void sst_unref(struct sst *t)
     sst_partitions_close(t);
     cache_block_unref(t->top);
     rangedel_list_free(t->rangedels);
+    blob_uses_done(&t->blobs);
     env_reader_close(t->src.reader);
     free(t);
 }
@@ -258,6 +274,11 @@ void sst_unref(struct sst *t)
 const struct sst_stats *sst_stats(const struct sst *t)
 {
     return &t->properties.stats;
+}
+
+const struct blob_uses *sst_blobs(const struct sst *t)
+{
+    return &t->blobs;
 }
 
 const struct rangedel_list *sst_rangedels(const struct sst *t)

@@ -81,6 +81,19 @@ static int put_head(struct text *x)
     return err;
 }
 
+static int put_blobs(struct text *x)
+{
+    const struct blob_uses *u = sst_blobs(x->t);
+    int err = 0;
+
+    for (size_t i = 0; !err && i < u->count; i++)
+        err = put_line(x, buf_printf(&x->line,
+                                     "blob file %" PRIu64 ": %" PRIu64 " references, %" PRIu64
+                                     " bytes",
+                                     u->uses[i].number, u->uses[i].count, u->uses[i].len));
+    return err;
+}
+
 static int print_quoted(struct buf *line, struct slice s)
 {
     int err = buf_append(line, "\"", 1);
@@ -120,6 +133,18 @@ static int print_ikey(struct buf *line, struct slice ikey)
     return err ? err : print_kind(line, ikey_kind(ikey));
 }
 
+static int print_ref(struct buf *line, struct slice value)
+{
+    struct blob_ref ref;
+
+    if (!blob_ref_decode(value, &ref))
+        return buf_printf(line, ", damaged");
+    return buf_printf(line,
+                      ": %" PRIu64 " bytes in blob file %" PRIu64 " at %" PRIu64
+                      ", record of %" PRIu64 " bytes",
+                      ref.raw_len, ref.file, ref.offset, ref.len);
+}
+
 static int put_entry(struct text *x, const struct block_iter *it)
 {
     bool cut = !x->full_values && it->value.len > VALUE_SHORT_LEN;
@@ -128,6 +153,8 @@ static int put_entry(struct text *x, const struct block_iter *it)
 
     if (!err)
         err = print_ikey(&x->line, it->key);
+    if (!err && ikey_kind(it->key) == KIND_BLOB_REF)
+        return put_line(x, print_ref(&x->line, it->value));
     if (!err && ikey_kind(it->key) != KIND_DELETE)
         err = buf_printf(&x->line, ", %zu bytes: ", it->value.len);
     if (!err && ikey_kind(it->key) != KIND_DELETE)
@@ -223,6 +250,8 @@ int sst_to_text(struct sst *t, bool full_values, int (*put)(void *arg, const cha
     struct text x = {.t = t, .full_values = full_values, .put = put, .arg = arg};
     int err = put_head(&x);
 
+    if (!err)
+        err = put_blobs(&x);
     if (!err && t->footer.rangedels.len)
         err = walk(&x, t->footer.rangedels, NULL, put_rangedel);
     if (!err)

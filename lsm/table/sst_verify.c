@@ -20,6 +20,7 @@ struct verify {
     bool damaged;
     struct buf last; /* internal key that the next one must follow; empty at first */
     struct sst_properties counted;
+    struct blob_uses blobs; /* counted */
     bool any_seqno;
     uint64_t covered_len; /* bytes of blocks and footer that were seen */
 };
@@ -93,7 +94,17 @@ static int check_kind(struct verify *v, struct block_handle h, const struct bloc
                          it->value.len);
     if (kind == KIND_DELETE && it->value.len)
         return sst_raise_format(&v->t->src, h, "a deletion has a value");
-    if (kind == KIND_PUT || kind == KIND_PATCH || kind == KIND_DELETE || kind == KIND_BLOB_REF)
+    if (kind == KIND_BLOB_REF) {
+        struct blob_ref ref;
+
+        if (blob_ref_decode(it->value, &ref))
+            return blob_uses_add_ref(&v->blobs, &ref);
+        return err_raise(ERR_BLOB_REF,
+                         "%s/%s: block at offset %" PRIu64 ": a reference to a large value cannot "
+                         "be decoded",
+                         v->t->src.reader->env->path, v->t->src.reader->name, h.offset);
+    }
+    if (kind == KIND_PUT || kind == KIND_PATCH || kind == KIND_DELETE)
         return 0;
     return err_raise(ERR_KIND_UNKNOWN,
                      "%s/%s: block at offset %" PRIu64 ": an entry has the "
@@ -343,6 +354,10 @@ static int compare(struct verify *v, const struct sst_properties *said)
         if (pairs[i].said != pairs[i].is)
             return raise_stats(v, pairs[i].field, pairs[i].said, pairs[i].is);
     }
+    if (!blob_uses_equal(&v->blobs, sst_blobs(v->t)))
+        return err_raise(ERR_SST_STATS,
+                         "%s/%s: its references lie in other blob files than it says",
+                         v->t->src.reader->env->path, v->t->src.reader->name);
     return 0;
 }
 
@@ -375,5 +390,6 @@ int sst_verify(struct sst *t, int (*each_damage)(void *arg, int err, uint64_t of
     if (!err)
         err = verify_properties(&v);
     buf_free(&v.last);
+    blob_uses_done(&v.blobs);
     return err;
 }

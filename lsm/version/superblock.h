@@ -18,9 +18,12 @@ enum {
     /* ro_compat: the manifest names snapshots, which an older program would compact away. */
     FEATURE_NAMED_SNAPSHOTS = 1 << 0,
 
+    /* incompat: values may lie in blob files. */
+    FEATURE_BLOBS = 1 << 0,
+
     FEATURES_COMPAT_KNOWN = 0,
     FEATURES_RO_COMPAT_KNOWN = FEATURE_NAMED_SNAPSHOTS,
-    FEATURES_INCOMPAT_KNOWN = 0,
+    FEATURES_INCOMPAT_KNOWN = FEATURE_BLOBS,
 };
 
 struct superblock {

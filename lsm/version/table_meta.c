@@ -61,8 +61,45 @@ int table_meta_new(uint64_t number, uint64_t run, const struct sst_stats *stats,
     atomic_init(&m->refs, 1);
     atomic_init(&m->obsolete, false);
     atomic_init(&m->sst, NULL);
+    m->blobs = (struct blob_uses){0};
+    m->blob_files = NULL;
     *ret = m;
     return 0;
+}
+
+static int hold_blobs(struct table_meta *m, struct blob_store *s)
+{
+    size_t i = 0;
+    int err = 0;
+
+    m->blob_files = calloc(m->blobs.count, sizeof(struct blob_meta *));
+    if (!m->blob_files)
+        return -ENOMEM;
+    for (; !err && i < m->blobs.count; i++)
+        err = blob_store_get(s, m->blobs.uses[i].number, &m->blob_files[i]);
+    return err;
+}
+
+int table_meta_set_blobs(struct table_meta *m, struct table_store *store,
+                         const struct blob_uses *uses)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < uses->count; i++)
+        err =
+            blob_uses_add(&m->blobs, uses->uses[i].number, uses->uses[i].count, uses->uses[i].len);
+    if (!err && m->blobs.count && store && store->blobs)
+        err = hold_blobs(m, store->blobs);
+    return err;
+}
+
+/* The table's file goes too, or something on disk names it still. */
+static void release_blobs(struct table_meta *m, bool kept)
+{
+    for (size_t i = 0; m->blob_files && i < m->blobs.count; i++)
+        blob_meta_unref(m->blob_files[i], kept);
+    free(m->blob_files);
+    blob_uses_done(&m->blobs);
 }
 
 void table_meta_ref(struct table_meta *m)
@@ -89,6 +126,7 @@ void table_meta_unref(struct table_meta *m, struct table_store *store)
         /* A file that stays behind costs space only: the next open removes it. */
         (void)env_remove(store->env, name);
     }
+    release_blobs(m, !atomic_load(&m->obsolete));
     free(m);
 }
 
@@ -139,6 +177,9 @@ int table_meta_sst(struct table_meta *m, struct table_store *store, struct sst *
     if (err)
         return err;
     err = stats_agree(name, &m->stats, sst_stats(t));
+    if (!err && !blob_uses_equal(&m->blobs, sst_blobs(t)))
+        err =
+            err_raise(ERR_SST_STATS, "%s: refers to other blob files than the manifest says", name);
     if (err) {
         sst_unref(t);
         return err;

@@ -39,6 +39,21 @@ void version_unref(struct version *v)
     free(v);
 }
 
+int version_blob_uses(const struct version *v, struct blob_uses *ret)
+{
+    int err = 0;
+
+    for (unsigned n = 0; n < LEVEL_COUNT; n++) {
+        for (size_t i = 0; i < v->levels[n].count; i++) {
+            const struct blob_uses *u = &v->levels[n].tables[i]->blobs;
+
+            for (size_t k = 0; !err && k < u->count; k++)
+                err = blob_uses_add(ret, u->uses[k].number, u->uses[k].count, u->uses[k].len);
+        }
+    }
+    return err;
+}
+
 size_t level_find(const struct level *level, struct slice key)
 {
     size_t lo = 0, hi = level->count;

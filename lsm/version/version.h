@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "lsm/blob/blob_store.h"
 #include "lsm/env/env.h"
 #include "lsm/table/sst.h"
 #include "lsm/version/named_snapshots.h"
@@ -28,9 +29,11 @@ struct table_meta {
     uint64_t number;
     uint64_t run; /* the flush that made it; counts in level 0 only, 0 for compaction's tables */
     struct sst_stats stats;
-    struct slice smallest;  /* user key, inclusive; memory belongs to the meta */
-    struct slice largest;   /* user key */
-    bool largest_exclusive; /* largest came from the end of a range tombstone */
+    struct slice smallest;         /* user key, inclusive; memory belongs to the meta */
+    struct slice largest;          /* user key */
+    bool largest_exclusive;        /* largest came from the end of a range tombstone */
+    struct blob_uses blobs;        /* what its references lie in */
+    struct blob_meta **blob_files; /* the same, a reference each; NULL: they are not held */
     /* Set by its maker: versions that are there for snapshots only, and how many those were. */
     uint64_t held_count, held_snapshots;
 
@@ -53,7 +56,11 @@ void table_meta_ref(struct table_meta *m);
 struct table_store {
     struct env *env;
     struct block_cache *cache;
+    struct blob_store *blobs; /* NULL: blob files are not held */
 };
+/* Before anybody else sees the meta: what its references lie in, which it holds from now on. */
+int table_meta_set_blobs(struct table_meta *m, struct table_store *store,
+                         const struct blob_uses *uses);
 void table_meta_unref(struct table_meta *m, struct table_store *store);
 /* The open table, borrowed from the meta; opens it on first use. Any thread. */
 int table_meta_sst(struct table_meta *m, struct table_store *store, struct sst **ret);
@@ -81,6 +88,8 @@ struct version {
 
 void version_ref(struct version *v);
 void version_unref(struct version *v); /* NULL is allowed */
+/* Add up what all tables refer to in blob files. */
+int version_blob_uses(const struct version *v, struct blob_uses *ret);
 /* Index of the first table of a level >= 1 that does not end before key; count when none. */
 size_t level_find(const struct level *level, struct slice key);
 /* Feed l from level 0 (newest first) downwards until it is done. */

@@ -20,6 +20,7 @@ enum edit_tag {
     TAG_NEXT_FILE = 3,
     TAG_REMOVE = 4,
     TAG_ADD = 5,
+    TAG_BLOBS = 6, /* of a table that is added by the same edit */
     TAG_OPTIONAL_FIRST = 64,
     TAG_SNAPSHOT_ADD = 64, /* an older program may read on: a feature bit keeps it from writing */
     TAG_SNAPSHOT_REMOVE = 65,
@@ -146,7 +147,15 @@ static int put_added(struct buf *ret, struct buf *scratch, unsigned level,
         err = buf_put_prefixed(scratch, m->smallest);
     if (!err)
         err = buf_put_prefixed(scratch, m->largest);
-    return err ? err : put_field(ret, TAG_ADD, buf_slice(scratch));
+    if (!err)
+        err = put_field(ret, TAG_ADD, buf_slice(scratch));
+    if (err || m->blobs.count == 0)
+        return err;
+    scratch->len = 0;
+    err = buf_put_varint64(scratch, m->number);
+    if (!err)
+        err = blob_uses_encode(&m->blobs, scratch);
+    return err ? err : put_field(ret, TAG_BLOBS, buf_slice(scratch));
 }
 
 static int put_held(struct buf *ret, struct buf *scratch, const struct table_meta *m)
@@ -293,6 +302,27 @@ static int decode_held(struct slice in, struct version_edit *e)
     return 0;
 }
 
+static int decode_blobs(struct slice in, struct version_edit *e, struct table_store *store)
+{
+    struct table_meta *m = e->added_count ? e->added[e->added_count - 1].meta : NULL;
+    struct blob_uses uses = {0};
+    uint64_t number;
+    int found, err;
+
+    if (!take_varint64(&in, &number) || !m || m->number != number || m->blobs.count)
+        return bad("blob files of a table that was not just added");
+    found = blob_uses_decode(&in, &uses);
+    if (found < 0)
+        return found;
+    if (!found || in.len || !uses.count) {
+        blob_uses_done(&uses);
+        return bad("a table's blob files cannot be decoded");
+    }
+    err = table_meta_set_blobs(m, store, &uses);
+    blob_uses_done(&uses);
+    return err;
+}
+
 static int add_snapshot(struct named_snapshots *s, const struct named_snapshot *one)
 {
     int err = named_snapshots_add(s, one);
@@ -332,6 +362,8 @@ static int decode_field(uint64_t tag, struct slice in, struct version_edit *e,
         return decode_removed(in, e);
     case TAG_ADD:
         return decode_added(in, e, store);
+    case TAG_BLOBS:
+        return decode_blobs(in, e, store);
     case TAG_SNAPSHOT_ADD:
         return decode_snapshot(in, e);
     case TAG_SNAPSHOT_REMOVE:
@@ -394,7 +426,15 @@ static int added_to_text(const struct edit_table *t, struct buf *ret)
     if (!err && m->held_count)
         err = buf_printf(ret, " holds %" PRIu64 " for %" PRIu64 " snapshots", m->held_count,
                          m->held_snapshots);
-    return err ? err : buf_append(ret, "\n", 1);
+    if (!err)
+        err = buf_append(ret, "\n", 1);
+    for (size_t i = 0; !err && i < m->blobs.count; i++)
+        err = buf_printf(ret,
+                         "blob file %" PRIu64 ": %" PRIu64 " references, %" PRIu64
+                         " bytes, of table %" PRIu64 "\n",
+                         m->blobs.uses[i].number, m->blobs.uses[i].count, m->blobs.uses[i].len,
+                         m->number);
+    return err;
 }
 
 static int snapshots_to_text(const struct version_edit *e, struct buf *ret)

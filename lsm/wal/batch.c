@@ -9,6 +9,7 @@
  */
 #include "lsm/wal/batch.h"
 
+#include "lsm/base/blob_ref.h"
 #include "lsm/base/err.h"
 
 enum {
@@ -28,6 +29,13 @@ static bool patch_ok(struct slice record)
            record.len <= VALUE_LEN_MAX - offset;
 }
 
+static bool ref_ok(struct slice bytes)
+{
+    struct blob_ref ref;
+
+    return blob_ref_decode(bytes, &ref);
+}
+
 /* What is wrong with the operation, NULL when nothing is. */
 static const char *wrong_with(const struct batch_op *op)
 {
@@ -43,7 +51,7 @@ static const char *wrong_with(const struct batch_op *op)
     case KIND_DELETE_RANGE:
         return key_ok(op->value) ? NULL : "the length of a range's end is out of range";
     case KIND_BLOB_REF:
-        break;
+        return ref_ok(op->value) ? NULL : "a reference to a large value cannot be decoded";
     }
     return "an operation is of an unknown kind";
 }

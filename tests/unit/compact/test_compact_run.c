@@ -101,7 +101,7 @@ static void scene_done(struct scene *s)
 
 static struct compact_run run_of(struct scene *s, bool bottom)
 {
-    struct compact_run r = {.env = s->env,
+    struct compact_run r = {.store = &s->store,
                             .builder = {.block_len = 1024,
                                         .partition_len = 1024,
                                         .restart_interval = 4,

@@ -39,6 +39,7 @@ struct run {
     struct lsm_db *db;
     struct rng rng;
     uint64_t seed;
+    bool blobs;
     unsigned round;
     struct kv_model model;
     struct batch_log log[BATCH_COUNT_MAX]; /* [0]: the state at the start of the round */
@@ -126,6 +127,9 @@ static void random_batch(struct run *r, struct lsm_batch *b)
         uint64_t what = rng_below(&r->rng, 20);
 
         memset(value, (int)rng_next(&r->rng), len);
+        /* Some do not compress. */
+        for (size_t i = rng_below(&r->rng, 2) ? 0 : len; i < len; i++)
+            value[i] = (uint8_t)rng_next(&r->rng);
         if (what < 3)
             assert_int_equal(lsm_batch_delete(b, key, key_len), 0);
         else if (what == 3)
@@ -137,7 +141,8 @@ static void random_batch(struct run *r, struct lsm_batch *b)
     }
 }
 
-static struct lsm_options small_options(void)
+/* With blobs, values of many lengths lie in blob files, which are short and soon collected. */
+static struct lsm_options small_options(struct run *r)
 {
     struct lsm_options o;
 
@@ -148,12 +153,15 @@ static struct lsm_options small_options(void)
     o.level_base_len = 128 << 10;
     o.l0_compact_count = 2;
     o.cache_bytes = 1 << 20;
+    o.blob_len_min = r->blobs ? 256 + (size_t)rng_below(&r->rng, 3) * 256 : 0;
+    o.blob_file_len = 64 << 10;
+    o.blob_garbage_percent = 30;
     return o;
 }
 
 static int open_store(struct run *r)
 {
-    struct lsm_options o = small_options();
+    struct lsm_options o = small_options(r);
 
     return db_open(env_fault_env(r->fault), &o, &r->db);
 }
@@ -209,13 +217,14 @@ static void begin_round(struct run *r, struct kv_model *ret_start)
     r->log[0].digest = digest_model(&r->model);
 }
 
-static struct run *run_new(uint64_t seed)
+static struct run *run_new(uint64_t seed, bool blobs)
 {
     struct run *r = calloc(1, sizeof(*r));
     struct env *base;
 
     assert_non_null(r);
     r->seed = seed;
+    r->blobs = blobs;
     r->rng.state = seed;
     r->dir = scratch_new();
     assert_int_equal(env_uring_open(r->dir, ENV_CREATE, &base), 0);
@@ -240,11 +249,10 @@ static unsigned rounds_wanted(unsigned fallback)
     return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
 }
 
-static void power_cuts_leave_a_prefix_with_all_that_was_synced(void **state)
+static void cut_power_again_and_again(bool blobs)
 {
-    struct run *r = run_new(rng_seed(7));
+    struct run *r = run_new(rng_seed(7), blobs);
 
-    (void)state;
     env_fault_remember_removed(r->fault);
     if (open_store(r))
         fail_round(r, "open");
@@ -269,6 +277,18 @@ static void power_cuts_leave_a_prefix_with_all_that_was_synced(void **state)
     }
     assert_int_equal(lsm_close(r->db), 0);
     run_free(r);
+}
+
+static void power_cuts_leave_a_prefix_with_all_that_was_synced(void **state)
+{
+    (void)state;
+    cut_power_again_and_again(false);
+}
+
+static void power_cuts_leave_a_prefix_with_all_large_values(void **state)
+{
+    (void)state;
+    cut_power_again_and_again(true);
 }
 
 /* Fail the nth changing call with err, then open again without losing anything: as after a kill. */
@@ -302,25 +322,35 @@ static void fail_nth(struct run *r, uint64_t nth, int err, bool forever)
     r->db = NULL;
 }
 
-static void every_failing_call_leaves_all_that_was_acknowledged(void **state)
+static void fail_every_call(bool blobs)
 {
-    struct run *r = run_new(rng_seed(11));
+    struct run *r = run_new(rng_seed(11), blobs);
 
-    (void)state;
     for (r->round = 1; r->round <= rounds_wanted(150); r->round++)
         fail_nth(r, r->round, r->round % 2 ? EIO : ENOSPC, r->round % 3 == 0);
     run_free(r);
 }
 
-static void full_disk_refuses_and_recovers_when_space_returns(void **state)
+static void every_failing_call_leaves_all_that_was_acknowledged(void **state)
 {
-    struct run *r = run_new(rng_seed(13));
+    (void)state;
+    fail_every_call(false);
+}
+
+static void every_failing_call_leaves_all_acknowledged_large_values(void **state)
+{
+    (void)state;
+    fail_every_call(true);
+}
+
+static void fill_the_disk(bool blobs)
+{
+    struct run *r = run_new(rng_seed(13), blobs);
     struct lsm_batch *b;
     uint8_t value[10000];
     unsigned written = 0;
     int err = 0;
 
-    (void)state;
     assert_int_equal(open_store(r), 0);
     for (size_t i = 0; i < sizeof(value); i++)
         value[i] = (uint8_t)rng_next(&r->rng);
@@ -365,12 +395,27 @@ static void full_disk_refuses_and_recovers_when_space_returns(void **state)
     run_free(r);
 }
 
+static void full_disk_refuses_and_recovers_when_space_returns(void **state)
+{
+    (void)state;
+    fill_the_disk(false);
+}
+
+static void a_disk_full_of_large_values_recovers_when_they_are_deleted(void **state)
+{
+    (void)state;
+    fill_the_disk(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(power_cuts_leave_a_prefix_with_all_that_was_synced),
+        cmocka_unit_test(power_cuts_leave_a_prefix_with_all_large_values),
         cmocka_unit_test(every_failing_call_leaves_all_that_was_acknowledged),
+        cmocka_unit_test(every_failing_call_leaves_all_acknowledged_large_values),
         cmocka_unit_test(full_disk_refuses_and_recovers_when_space_returns),
+        cmocka_unit_test(a_disk_full_of_large_values_recovers_when_they_are_deleted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -466,6 +466,40 @@ static void store_without_compression_or_filters_agrees_too(void **state)
     run_model(rng_seed(100), steps_wanted(4000), &o, &usual);
 }
 
+static struct lsm_options blob_options(void)
+{
+    struct lsm_options o = small_options();
+
+    o.blob_len_min = 256;
+    o.blob_file_len = 64 << 10;
+    o.blob_garbage_percent = 20;
+    o.l0_compact_count = 2;
+    return o;
+}
+
+static void store_with_large_values_agrees(void **state)
+{
+    struct lsm_options o = blob_options();
+
+    (void)state;
+    for (uint64_t i = 0; i < 3; i++) {
+        o.compress = i != 1;
+        o.worker_count = (unsigned)i;
+        run_model(rng_seed(400) + i, steps_wanted(4000), &o, &usual);
+    }
+}
+
+/* Few deletions and many short patches: rows above references, folded now and then. */
+static void patches_over_large_values_agree(void **state)
+{
+    static const struct mix mix = {
+        .deletes = 3, .patches = 70, .range_deletes = 1, .patch_offset_max = 600};
+    struct lsm_options o = blob_options();
+
+    (void)state;
+    run_model(rng_seed(500), steps_wanted(4000), &o, &mix);
+}
+
 static void ranges_deleted_all_the_time_agree(void **state)
 {
     static const struct mix mix = {
@@ -499,6 +533,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_agrees_with_the_model),
         cmocka_unit_test(store_without_compression_or_filters_agrees_too),
+        cmocka_unit_test(store_with_large_values_agrees),
+        cmocka_unit_test(patches_over_large_values_agree),
         cmocka_unit_test(ranges_deleted_all_the_time_agree),
         cmocka_unit_test(patches_far_beyond_the_end_agree),
     };

@@ -173,7 +173,7 @@ static void unknown_kinds_are_an_error_until_the_next_key(void **state)
 
     (void)state;
     released = 0;
-    assert_int_equal(add(&f, KIND_BLOB_REF, 3, slice_str("r")), -ERR_KIND_UNKNOWN);
+    assert_int_equal(add(&f, (enum kind)5, 3, slice_str("r")), -ERR_KIND_UNKNOWN);
     assert_true(f.done);
     assert_int_equal(released, 1);
     assert_int_equal(add(&f, KIND_PUT, 2, slice_str("r")), -ERR_KIND_UNKNOWN);

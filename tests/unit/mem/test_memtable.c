@@ -253,7 +253,7 @@ static void what_cannot_be_a_record_is_refused(void **state)
 
     (void)state;
     assert_int_equal(memtable_new(1, &mt), 0);
-    assert_int_equal(memtable_add(mt, 1, KIND_BLOB_REF, slice_str("k"), none), -ERR_KIND_UNKNOWN);
+    assert_int_equal(memtable_add(mt, 1, KIND_BLOB_REF, slice_str("k"), none), -ERR_BLOB_REF);
     assert_int_equal(memtable_add(mt, 1, (enum kind)77, slice_str("k"), none), -ERR_KIND_UNKNOWN);
     assert_int_equal(memtable_add(mt, 1, KIND_PUT, slice_of(long_key, sizeof(long_key)), none),
                      -EINVAL);
