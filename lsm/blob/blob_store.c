@@ -140,6 +140,18 @@ int blob_store_get(struct blob_store *s, uint64_t number, struct blob_meta **ret
     return err;
 }
 
+struct blob_meta *blob_store_hold(struct blob_store *s, uint64_t number)
+{
+    struct blob_meta *m;
+
+    mutex_lock(&s->mu);
+    m = meta_at_locked(s, number);
+    if (m)
+        m->refs++;
+    mutex_unlock(&s->mu);
+    return m;
+}
+
 struct blob_meta *blob_store_find(struct blob_store *s, uint64_t number)
 {
     struct blob_meta *m;
@@ -316,6 +328,7 @@ int blob_meta_len(struct blob_meta *m, uint64_t *ret)
 {
     struct env_reader *r;
     uint64_t len = atomic_load(&m->len);
+    uint_fast64_t none = 0;
     char name[32];
     int err;
 
@@ -331,8 +344,8 @@ int blob_meta_len(struct blob_meta *m, uint64_t *ret)
     env_reader_close(r);
     if (err)
         return err;
-    atomic_store(&m->len, len);
-    *ret = len;
+    /* Who appends to the file, and began just now, knows better. */
+    *ret = atomic_compare_exchange_strong(&m->len, &none, len) ? len : none;
     return 0;
 }
 

@@ -44,6 +44,8 @@ struct env *blob_store_env(const struct blob_store *s);
 
 /* A reference to the file's object, which is made if need be; the file is not looked at. */
 int blob_store_get(struct blob_store *s, uint64_t number, struct blob_meta **ret);
+/* A reference to the file's object, or NULL when nobody holds one. */
+struct blob_meta *blob_store_hold(struct blob_store *s, uint64_t number);
 /* The object while somebody holds it, borrowed from that holder; NULL when nobody does. */
 struct blob_meta *blob_store_find(struct blob_store *s, uint64_t number);
 void blob_meta_ref(struct blob_meta *m);

@@ -94,7 +94,7 @@ static uint64_t build(struct blob_writer *w, const struct blob_record *records, 
                       struct blob_ref *refs)
 {
     static const uint8_t zeros[BLOB_ALIGN];
-    uint64_t offset = atomic_load(&w->meta->len), number = w->meta->number;
+    uint64_t offset = w->file->len, number = w->meta->number;
 
     for (unsigned i = 0; i < count; i++) {
         const struct blob_record *r = &records[i];

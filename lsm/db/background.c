@@ -150,6 +150,9 @@ static bool work_locked(struct lsm_db *db, uint64_t len_max) REQUIRES(db->mu)
 
 static void wait_for_work_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
+    /* Looking for work lets go of the lock: closing may have begun, and was announced, since. */
+    if (atomic_load(&db->closing))
+        return;
     atomic_fetch_add(&db->background.idle_count, 1);
     if (db->disk_full)
         cond_wait_ms(&db->work_cond, &db->mu, RETRY_MS);

@@ -25,35 +25,51 @@ static int count_all(const struct superversion *sv, struct counting *c)
         err = memtable_each_file(sv->imms[i], add_file, &c->memtables);
     if (!err)
         err = version_blob_uses(sv->version, &c->tables);
-    /* So that one list has them all. */
-    for (size_t i = 0; !err && i < c->memtables.count; i++)
-        err = blob_uses_add(&c->tables, c->memtables.uses[i].number, 0, 0);
     return err;
+}
+
+static int describe_file(const struct counting *c, struct blob_meta *m, struct blob_usage *ret)
+{
+    const struct blob_use *table = blob_uses_find(&c->tables, m->number);
+    const struct blob_use *mem = blob_uses_find(&c->memtables, m->number);
+    struct blob_file_usage *f = &ret->files[ret->count];
+    int err;
+
+    *f = (struct blob_file_usage){.number = m->number,
+                                  .table_len = table ? table->len : 0,
+                                  .memtable_len = mem ? mem->len : 0,
+                                  .writing = atomic_load(&m->writing),
+                                  .damaged = atomic_load(&m->damaged)};
+    err = blob_meta_len(m, &f->len);
+    /* Missing: a reader will say so. */
+    f->damaged |= err && err_is_damage(err);
+    if (err && !f->damaged)
+        return err;
+    ret->count++;
+    return 0;
 }
 
 static int describe(struct lsm_db *db, const struct counting *c, struct blob_usage *ret)
 {
-    ret->files = calloc(c->tables.count ? c->tables.count : 1, sizeof(*ret->files));
-    if (!ret->files)
-        return -ENOMEM;
-    ret->cap = c->tables.count;
-    for (size_t i = 0; i < c->tables.count; i++) {
-        const struct blob_use *use = &c->tables.uses[i];
-        const struct blob_use *mem = blob_uses_find(&c->memtables, use->number);
-        struct blob_meta *m = blob_store_find(db->store.blobs, use->number);
-        struct blob_file_usage *f = &ret->files[ret->count++];
-        int err;
+    uint64_t *numbers;
+    size_t count;
+    int err = blob_store_list(db->store.blobs, &numbers, &count);
 
-        CHECK(m); /* the superversion holds it */
-        *f = (struct blob_file_usage){.number = use->number,
-                                      .table_len = use->len,
-                                      .memtable_len = mem ? mem->len : 0,
-                                      .writing = atomic_load(&m->writing)};
-        err = blob_meta_len(m, &f->len);
-        if (err)
-            return err;
+    if (err)
+        return err;
+    ret->files = calloc(count ? count : 1, sizeof(*ret->files));
+    if (!ret->files)
+        err = -ENOMEM;
+    for (size_t i = 0; !err && i < count; i++) {
+        struct blob_meta *m = blob_store_hold(db->store.blobs, numbers[i]);
+
+        if (!m) /* it went meanwhile */
+            continue;
+        err = describe_file(c, m, ret);
+        blob_meta_unref(m, false);
     }
-    return 0;
+    free(numbers);
+    return err;
 }
 
 int blob_usage_of(struct lsm_db *db, const struct superversion *sv, struct blob_usage *ret)

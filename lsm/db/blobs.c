@@ -250,9 +250,10 @@ int blobs_append(struct lsm_db *db, enum blob_heat heat, const struct blob_recor
     return db_fail(db, err, "writing a blob file failed");
 }
 
-void blobs_retire(struct lsm_db *db, uint64_t number)
+bool blobs_retire(struct lsm_db *db, uint64_t number)
 {
     struct blobs *b = db->blobs;
+    bool any = false;
 
     for (unsigned heat = 0; heat < HEAT_COUNT; heat++) {
         for (unsigned i = 0; i < b->pools[heat].slot_count; i++) {
@@ -270,8 +271,10 @@ void blobs_retire(struct lsm_db *db, uint64_t number)
                 continue;
             retire(b, slot);
             give_slot(b, slot);
+            any = true;
         }
     }
+    return any;
 }
 
 /* --- Syncing --- */

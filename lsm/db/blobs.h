@@ -5,6 +5,7 @@
 #define LSM_DB_BLOBS_H
 
 #include "lsm/blob/blob_writer.h"
+#include "lsm/compact/pick_garbage.h"
 
 struct lsm_db;
 struct lsm_batch;
@@ -29,8 +30,11 @@ int blobs_append(struct lsm_db *db, enum blob_heat heat, const struct blob_recor
 /* Make everything durable, names too, that was appended before the call. The store goes on: a
  * failure is the caller's to judge. */
 int blobs_sync(struct lsm_db *db);
-/* Append no more to any file that has a record now (number 0), or to this one. */
-void blobs_retire(struct lsm_db *db, uint64_t number);
+/*
+ * Append no more to any file that has a record now (number 0), or to this one. False when there was
+ * none, or somebody was just appending to it.
+ */
+bool blobs_retire(struct lsm_db *db, uint64_t number);
 
 /* blob_batch.c: a batch whose large values have been moved to blob files. */
 struct blob_batch {
@@ -57,17 +61,32 @@ struct blob_file_usage {
     uint64_t table_len;    /* of them, records that tables refer to */
     uint64_t memtable_len; /* and memtables */
     bool writing;          /* something may still be appended */
+    bool damaged;          /* a record could not be read: it cannot be emptied */
 };
 
 struct blob_usage {
     struct blob_file_usage *files; /* ascending by number */
-    size_t count, cap;
+    size_t count;
 };
 
-/* The files that a superversion refers to. Reads lengths from the disk if need be. */
+/* All files that somebody holds, and what a superversion refers to in them. Reads lengths from the
+ * disk if need be. */
 int blob_usage_of(struct lsm_db *db, const struct superversion *sv, struct blob_usage *ret);
 void blob_usage_done(struct blob_usage *u);
 /* Bytes of a file that nothing refers to. */
 uint64_t blob_garbage_len(const struct blob_file_usage *f);
+
+/* collect.c: the files that are to be emptied. */
+struct garbage_list {
+    struct garbage_file *files;
+    uint64_t *numbers; /* ascending */
+    size_t count;
+    bool retired; /* a file was closed that may be among them the next time */
+};
+
+int garbage_find(struct lsm_db *db, struct garbage_list *ret);
+void garbage_done(struct garbage_list *list);
+/* Empty what is mostly garbage and tables that touch [start, end] refer to; NULL: no bound. */
+int collect_range(struct lsm_db *db, const struct slice *start, const struct slice *end);
 
 #endif

@@ -134,6 +134,10 @@ static unsigned wished_pieces(struct lsm_db *db, const struct compaction *c)
 static int make_pieces(struct lsm_db *db, struct compact_job *job)
 {
     unsigned count = (unsigned)job->ranges.cut_count + 1;
+    struct compact_blobs blobs = db_compact_blobs(db);
+
+    blobs.moved = job->garbage.numbers;
+    blobs.moved_count = job->garbage.count;
 
     job->pieces = calloc(count, sizeof(*job->pieces));
     if (!job->pieces)
@@ -144,7 +148,7 @@ static int make_pieces(struct lsm_db *db, struct compact_job *job)
 
         p->job = job;
         p->run = (struct compact_run){.store = &db->store,
-                                      .blobs = db_compact_blobs(db),
+                                      .blobs = blobs,
                                       .builder = db->builder,
                                       .table_len = db->options.table_len,
                                       .prefix_len = db->options.table_prefix_len,
@@ -175,6 +179,7 @@ static void job_free(struct compact_job *job)
     free(job->snapshots);
     free(job->dels);
     free(job->cuts);
+    garbage_done(&job->garbage);
     subranges_done(&job->ranges);
     sv_put(job->sv);
     free(job);
@@ -194,6 +199,8 @@ static int job_new(struct lsm_db *db, const struct compaction *c, bool awaited,
     err = job_open_inputs(db, job);
     if (!err && c->split)
         err = choose_cuts(db, job);
+    if (!err)
+        err = garbage_find(db, &job->garbage);
     if (!err)
         err = subranges_of(c, &db->store, wished_pieces(db, c), &job->ranges);
     if (!err)
@@ -417,6 +424,36 @@ static int pick_stale_locked(struct lsm_db *db, uint64_t len_max, struct compact
     return picked;
 }
 
+/* Look once for a table to rewrite so that a blob file gets empty. */
+static int pick_garbage_locked(struct lsm_db *db, uint64_t len_max, struct compaction *ret)
+    REQUIRES(db->mu)
+{
+    struct garbage_list list = {0};
+    int picked;
+
+    db->garbage_hint = false;
+    mutex_unlock(&db->mu);
+    picked = garbage_find(db, &list);
+    background_failed(db, picked, "counting the garbage of blob files failed");
+    mutex_lock(&db->mu);
+    if (!picked && !db->manual_count && !atomic_load(&db->closing) && !atomic_load(&db->sticky_err))
+        picked = pick_garbage(db->sv->version, list.files, list.count, NULL, NULL, len_max, ret);
+    /* There may be more; and when a manual compaction is over, somebody looks again. */
+    if (picked > 0 || list.retired || db->manual_count)
+        db->garbage_hint = true;
+    garbage_done(&list);
+    return picked;
+}
+
+/* Something to rewrite though no level is too full. */
+static int pick_in_place_locked(struct lsm_db *db, uint64_t len_max, struct compaction *ret)
+    REQUIRES(db->mu)
+{
+    int picked = db->stale_hint ? pick_stale_locked(db, len_max, ret) : 0;
+
+    return picked == 0 && db->garbage_hint ? pick_garbage_locked(db, len_max, ret) : picked;
+}
+
 bool compact_pick_locked(struct lsm_db *db, const struct pick_options *options, uint64_t len_max)
 {
     struct compaction c = {0};
@@ -424,10 +461,10 @@ bool compact_pick_locked(struct lsm_db *db, const struct pick_options *options, 
     int err;
 
     if (pick_compaction(db->sv->version, options, len_max, &c) <= 0) {
-        if (!db->stale_hint)
+        if (!db->stale_hint && !db->garbage_hint)
             return false;
         /* While the lock was free something else may have come up: let the caller look again. */
-        if (pick_stale_locked(db, len_max, &c) <= 0)
+        if (pick_in_place_locked(db, len_max, &c) <= 0)
             return true;
     }
     mark_locked(&c, true);

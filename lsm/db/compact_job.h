@@ -26,7 +26,8 @@ struct compact_job {
     size_t cut_count;
     uint64_t *snapshots;
     size_t snapshot_count;
-    struct rangedel *dels; /* of all inputs */
+    struct garbage_list garbage; /* its records are moved */
+    struct rangedel *dels;       /* of all inputs */
     size_t del_count;
     struct subranges ranges;
     struct compact_piece *pieces; /* ascending */

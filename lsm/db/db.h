@@ -130,6 +130,7 @@ struct lsm_db {
     struct wal_ref *wals_oldest, *wals_newest; /* [mu] */
     struct lsm_snapshot snapshots;             /* [mu] ring of open ones, in no order */
     size_t snapshot_count;                     /* [mu] in the ring */
+    bool garbage_hint;         /* [mu] the version has changed: there may be files to empty */
     bool stale_hint;           /* [mu] a snapshot is gone: tables may hold versions for nobody */
     struct cond work_cond;     /* [mu] there may be work for background threads */
     struct cond done_cond;     /* [mu] a flush or compaction has ended */
@@ -324,7 +325,9 @@ bool compact_pick_locked(struct lsm_db *db, const struct pick_options *options, 
 bool compact_piece_locked(struct lsm_db *db, bool level0_only) REQUIRES(db->mu);
 /* Do a compaction here, with whatever help workers give, and wait for it. *c stays the caller's. */
 int compact_here(struct lsm_db *db, struct compaction *c);
-/* Forget what nobody has begun; no worker runs any more. */
+/* manual.c: the same for a caller of the library, with words for its failure. */
+int compact_awaited(struct lsm_db *db, struct compaction *c);
+/* compact_job.c: forget what nobody has begun; no worker runs any more. */
 void compact_abandon(struct lsm_db *db);
 
 /*

@@ -120,6 +120,7 @@ static int install(struct lsm_db *db, struct version *next, const struct memtabl
         *named = old_named;
         old = sv_install_locked(db, sv);
         background_note_version_locked(db);
+        db->garbage_hint = true;
     }
     mutex_unlock(&db->mu);
     sv_put(old);

@@ -10,6 +10,16 @@ static void wait_until_idle(struct lsm_db *db) REQUIRES(db->mu)
         cond_wait(&db->done_cond, &db->mu);
 }
 
+int compact_awaited(struct lsm_db *db, struct compaction *c)
+{
+    int err = compact_here(db, c);
+
+    /* What failed may have failed in a worker, which had the words. */
+    if (err == -ENOSPC)
+        return err_raise(ENOSPC, "%s: the disk is full", db->env->path);
+    return err && atomic_load(&db->sticky_err) ? db_writable(db) : err;
+}
+
 static int compact_level(struct lsm_db *db, unsigned level, const struct slice *start,
                          const struct slice *end)
 {
@@ -25,12 +35,7 @@ static int compact_level(struct lsm_db *db, unsigned level, const struct slice *
     mutex_unlock(&db->mu);
     if (picked <= 0)
         return picked ? picked : db_writable(db);
-    err = compact_here(db, &c);
-    /* What failed may have failed in a worker, which had the words. */
-    if (err == -ENOSPC)
-        err = err_raise(ENOSPC, "%s: the disk is full", db->env->path);
-    else if (err && atomic_load(&db->sticky_err))
-        err = db_writable(db);
+    err = compact_awaited(db, &c);
     compaction_done(&c, &db->store);
     return err;
 }
@@ -51,6 +56,8 @@ int lsm_compact_range(struct lsm_db *db, const void *start, size_t start_len, co
     mutex_unlock(&db->mu);
     for (unsigned level = 0; !err && level + 1 < LEVEL_COUNT; level++)
         err = compact_level(db, level, start ? &s : NULL, end ? &e : NULL);
+    if (!err)
+        err = collect_range(db, start ? &s : NULL, end ? &e : NULL);
     mutex_lock(&db->mu);
     db->manual_count--;
     cond_broadcast(&db->done_cond);
