@@ -291,21 +291,6 @@ static int carry_out(struct repair *r)
     return err;
 }
 
-/* With a rebuild in a dry run nobody knows what the version would be. */
-static int repair_missing_blobs(struct repair *r)
-{
-    struct version *v = NULL;
-    int err;
-
-    if (r->rebuild && r->dry_run)
-        return 0;
-    err = next_version(r, &v);
-    if (!err)
-        err = repair_blobs(r, v);
-    version_unref(v);
-    return err;
-}
-
 static int repair_run(struct repair *r)
 {
     int err = list_files(r);
@@ -320,8 +305,6 @@ static int repair_run(struct repair *r)
         err = repair_logs(r);
     if (!err && r->rebuild && !r->dry_run)
         err = repair_place(r);
-    if (!err)
-        err = repair_missing_blobs(r);
     if (!err && !r->dry_run)
         err = carry_out(r);
     return err;
@@ -329,6 +312,7 @@ static int repair_run(struct repair *r)
 
 static void repair_done(struct repair *r)
 {
+    repair_refs_done(r);
     edit_done(&r->edit, &r->store);
     for (size_t i = 0; i < r->found_count; i++)
         table_meta_unref(r->found[i], &r->store);

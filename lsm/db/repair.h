@@ -38,7 +38,10 @@ struct repair {
     /* What is to be done. */
     bool new_manifest, new_superblock, new_log;
     struct superblock superblock;
-    struct version_edit edit;  /* to state.version, or to nothing */
+    struct version_edit edit;      /* to state.version, or to nothing */
+    struct blob_store *blob_store; /* for checking references; holds nothing but blob_file */
+    struct blob_meta *blob_file;   /* of the last reference that was checked */
+    struct buf blob_buf;
     struct table_meta **found; /* with rebuild: all tables, one reference each */
     size_t found_count, found_cap;
     char (*aside)[32]; /* names of files to be moved into `lost` */
@@ -78,8 +81,17 @@ int repair_tables(struct repair *r);
 /* repair_logs.c: are the logs what recovery accepts? If not, put what they hold into tables. */
 int repair_logs(struct repair *r);
 
-/* repair_blobs.c: put an empty blob file where one is missing that the version refers to. */
-int repair_blobs(struct repair *r, const struct version *v);
+/* repair_refs.c */
+/* Can the large value of this key be read? 1, 0 (err_detail says why not), or an error. */
+int repair_ref_whole(struct repair *r, struct slice user, struct slice ref);
+/* Of all references of a batch. A batch that cannot be decoded has none. */
+int repair_batch_whole(struct repair *r, struct slice batch);
+/* Tell that the value is lost. */
+int repair_tell_ref(struct repair *r, const char *file, struct slice user);
+/* As batch_insert, with deletions for what cannot be read; each is told, with the log's name. */
+int repair_batch_insert(struct repair *r, const char *file, struct memtable *mt, struct slice batch,
+                        uint64_t first_seqno);
+void repair_refs_done(struct repair *r);
 
 /* repair_place.c: with rebuild, find a level for every table; the edit adds them. */
 int repair_place(struct repair *r);

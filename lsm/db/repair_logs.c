@@ -16,6 +16,7 @@ struct logs {
     bool ended;      /* judging: nothing more would be replayed */
     bool damaged;    /* recovery would refuse */
     char file[32];   /* the log at hand */
+    int err;         /* judging: what ends the repair */
     bool told;       /* something is wrong with it, and was told */
     uint64_t number; /* of it */
     struct memtable *mem;
@@ -34,6 +35,7 @@ static bool batch_whole(const struct wal_record *record)
 static bool would_replay(struct logs *l, const struct wal_record *record)
 {
     uint64_t last = record->first_seqno + record->op_count - 1;
+    int whole;
 
     if (last <= l->seqno)
         return true;
@@ -41,6 +43,12 @@ static bool would_replay(struct logs *l, const struct wal_record *record)
         return false;
     if (!batch_whole(record))
         l->damaged = true;
+    /* As a record that cannot be read: of one that was synced, the values were too. */
+    whole = repair_batch_whole(l->r, record->payload);
+    if (whole < 0)
+        l->err = whole;
+    if (whole <= 0)
+        return false;
     l->seqno = last;
     return true;
 }
@@ -85,7 +93,7 @@ static int judge_log(struct logs *l, uint64_t number)
         l->damaged = true;
         err = 0;
     }
-    return err;
+    return err ? err : l->err;
 }
 
 /* Where the log begins, as far as it can tell. */
@@ -239,10 +247,8 @@ static int apply(struct logs *l, const struct wal_record *record)
                  (unsigned long long)record->first_seqno, (unsigned long long)last);
         return tell(l, text);
     }
-    if (l->r->dry_run)
-        return 0;
-    err = batch_insert(l->mem, record->payload, record->first_seqno);
-    if (!err && memtable_len(l->mem) >= l->r->options.memtable_len)
+    err = repair_batch_insert(l->r, l->file, l->mem, record->payload, record->first_seqno);
+    if (!err && l->mem && memtable_len(l->mem) >= l->r->options.memtable_len)
         err = renew_memtable(l);
     return err;
 }
@@ -321,6 +327,10 @@ static int replay_log(struct logs *l)
         repair_saw_seqno(l->r, record.first_seqno + record.op_count - 1);
         l->ended |= record.first_seqno > l->seqno + 1;
         if (!l->ended)
+            err = repair_batch_whole(l->r, record.payload);
+        l->ended |= err == 0;
+        err = err < 0 ? err : 0;
+        if (!l->ended && !err)
             err = apply(l, &record);
     }
     if (!err && !more)

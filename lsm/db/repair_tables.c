@@ -43,8 +43,32 @@ static int judge(struct check *c, int err)
     return 0;
 }
 
+/* Every large value that the table refers to. */
+static int check_refs(struct repair *r, struct sst *t, struct check *c)
+{
+    struct iter *it;
+    int err;
+
+    if (sst_blobs(t)->count == 0)
+        return 0;
+    err = sst_iter_new(t, SST_ITER_NO_CACHE | SST_ITER_READAHEAD, &it);
+    if (err)
+        return err;
+    for (iter_seek_first(it); it->valid && err >= 0; iter_next(it)) {
+        if (ikey_kind(it->key) != KIND_BLOB_REF)
+            continue;
+        err = repair_ref_whole(r, ikey_user(it->key), it->value);
+        if (err == 0)
+            note_damage(c, -ERR_BLOB_REF);
+    }
+    if (err >= 0)
+        err = it->err;
+    iter_free(it);
+    return err;
+}
+
 /* All of the file, and its range of keys; m (may be NULL) is what the manifest says of it. */
-static int check_open(struct sst *t, const struct table_meta *m, struct check *c,
+static int check_open(struct repair *r, struct sst *t, const struct table_meta *m, struct check *c,
                       struct table_range *ret)
 {
     int err = judge(c, sst_verify(t, each_damage, c));
@@ -57,7 +81,7 @@ static int check_open(struct sst *t, const struct table_meta *m, struct check *c
                                  "%08llu.sst: its keys lie outside of the range that the manifest "
                                  "says",
                                  (unsigned long long)m->number));
-    return err;
+    return err || c->damage_count ? err : judge(c, check_refs(r, t, c));
 }
 
 /* Through a meta of its own, so that the file does not stay open. */
@@ -74,7 +98,7 @@ static int check_listed(struct repair *r, const struct table_meta *m, struct che
     err = table_meta_set_blobs(copy, &r->store, &m->blobs);
     if (!err)
         err = table_meta_sst(copy, &r->store, &t);
-    err = err ? judge(c, err) : check_open(t, m, c, &range);
+    err = err ? judge(c, err) : check_open(r, t, m, c, &range);
     table_range_done(&range);
     table_meta_unref(copy, &r->store);
     return err;
@@ -89,7 +113,8 @@ struct salvaging {
     struct sst_builder *builder; /* NULL: nothing was added yet */
     uint64_t number;
     struct table_range range;
-    uint64_t kept; /* entries and range tombstones */
+    struct buf deletion; /* internal key */
+    uint64_t kept;       /* entries and range tombstones */
 };
 
 static int open_builder(struct salvaging *s)
@@ -100,14 +125,33 @@ static int open_builder(struct salvaging *s)
     return sst_builder_new(s->r->env, s->number, &s->r->builder, &s->builder);
 }
 
+/* A large value that cannot be read: the key is deleted, so that no older value takes its place. */
+static int drop_value(struct salvaging *s, struct slice *ikey, struct slice *value)
+{
+    struct slice user = ikey_user(*ikey);
+    int err = repair_tell_ref(s->r, s->file, user);
+
+    if (!err)
+        err = ikey_make(&s->deletion, user, ikey_seqno(*ikey), KIND_DELETE);
+    *ikey = buf_slice(&s->deletion);
+    *value = slice_of(NULL, 0);
+    return err;
+}
+
 static int keep_entry(void *arg, struct slice ikey, struct slice value)
 {
     struct salvaging *s = arg;
     struct slice user = ikey_user(ikey);
-    int err;
+    int err = 1;
 
     if (s->old && !table_meta_overlaps(s->old, &user, &user))
         return 0;
+    if (ikey_kind(ikey) == KIND_BLOB_REF)
+        err = repair_ref_whole(s->r, user, value);
+    if (!err)
+        err = drop_value(s, &ikey, &value);
+    if (err < 0)
+        return err;
     s->kept++;
     repair_saw_seqno(s->r, ikey_seqno(ikey));
     if (s->r->dry_run)
@@ -199,6 +243,7 @@ static int salvage(struct repair *r, uint64_t number, const struct table_meta *o
         err = repair_set_aside(r, s.file);
     sst_builder_free(s.builder);
     table_range_done(&s.range);
+    buf_free(&s.deletion);
     return err;
 }
 
@@ -257,7 +302,7 @@ static int collect_whole(struct repair *r, uint64_t number, struct check *c)
 
     if (err)
         return judge(c, err);
-    err = check_open(t, NULL, c, &range);
+    err = check_open(r, t, NULL, c, &range);
     if (!err && c->damage_count == 0 && range.any) {
         err = table_meta_new(number, 0, sst_stats(t), buf_slice(&range.smallest),
                              buf_slice(&range.largest), range.largest_exclusive, &meta);
