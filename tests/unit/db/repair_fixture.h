@@ -148,12 +148,18 @@ static inline void store_write(struct store *s, struct lsm_db *db, unsigned coun
     lsm_batch_free(b);
 }
 
-/* Tables in several levels, and a log with what was written last. */
-static inline void store_build(struct store *s, uint64_t seed, bool patches)
+/*
+ * Tables in several levels, and a log with what was written last; values of blob_len_min bytes and
+ * more in blob files.
+ */
+static inline void store_build_blobs(struct store *s, uint64_t seed, bool patches,
+                                     size_t blob_len_min)
 {
     struct lsm_db *db;
 
     store_init(s, seed);
+    s->options.blob_len_min = blob_len_min;
+    s->options.blob_file_len = 64 << 10;
     s->options.create = true;
     db = store_open(s);
     s->options.create = false;
@@ -161,6 +167,11 @@ static inline void store_build(struct store *s, uint64_t seed, bool patches)
     assert_int_equal(lsm_flush(db), 0);
     store_write(s, db, 120, patches);
     assert_int_equal(lsm_close(db), 0);
+}
+
+static inline void store_build(struct store *s, uint64_t seed, bool patches)
+{
+    store_build_blobs(s, seed, patches, 16 << 10);
 }
 
 static inline void store_free(struct store *s)
