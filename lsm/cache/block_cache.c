@@ -23,11 +23,12 @@
 #include "lsm/base/check.h"
 #include "lsm/base/mutex.h"
 
-#define HASH_NONFATAL_OOM        1
-/* Every step along a bucket's chain is a cache miss: keep them short. */
-#define HASH_BKT_CAPACITY_THRESH 2U
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 #include <utlist.h>
+/* Every step along a bucket's chain is a cache miss: with the usual 10 there are twice as many. */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 5U
 
 enum {
     SHARD_COUNT_MAX = 16,

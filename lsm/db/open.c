@@ -70,7 +70,7 @@ struct sst_builder_options db_builder_options(const struct lsm_options *o)
 {
     return (struct sst_builder_options){.block_len = o->block_len,
                                         .partition_len = 8 << 10,
-                                        .restart_interval = 16,
+                                        .restart_interval = 8,
                                         .filter_bits_per_key = o->filter_bits_per_key,
                                         .compress = o->compress};
 }
