@@ -24,7 +24,7 @@ void lsm_batch_free(struct lsm_batch *b)
 void lsm_batch_clear(struct lsm_batch *b)
 {
     b->bytes.len = 0;
-    b->count = b->delete_count = 0;
+    b->count = b->delete_count = b->patch_count = 0;
     b->put_len_max = 0;
 }
 
@@ -92,6 +92,7 @@ int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len, uint64
         return err;
     err = batch_append_patch(&b->bytes, slice_of(key, key_len), offset, slice_of(value, value_len));
     b->count += !err;
+    b->patch_count += !err;
     return err;
 }
 

@@ -157,6 +157,7 @@ int blob_batch_make(struct lsm_db *db, const struct lsm_batch *b, bool urgent,
         err = move_piece(db, &in, urgent, ret);
     ret->scratch->batch.count = b->count;
     ret->scratch->batch.delete_count = b->delete_count;
+    ret->scratch->batch.patch_count = b->patch_count;
     ret->batch = &ret->scratch->batch;
     if (err)
         blob_batch_done(db, ret, -ENOSPC);

@@ -55,6 +55,7 @@ struct lsm_batch {
     struct buf bytes;
     uint64_t count;
     uint64_t delete_count; /* of them, deletions of keys and ranges */
+    uint64_t patch_count;  /* of them, patches */
     size_t put_len_max;    /* bytes of the longest value that is put */
 };
 
@@ -222,6 +223,14 @@ void queue_try_switch_memtable(struct lsm_db *db);
 /* write.c: switch the memtable from outside; *ret is the last one to wait for, referenced, or NULL.
  */
 int queue_switch_memtable(struct lsm_db *db, struct memtable **ret);
+
+/*
+ * fold_limit.c. keep: the key's newest version is in mem, and the fold has given this value.
+ * after_write: the batch has been written, and got these sequence numbers.
+ */
+void fold_limit_keep(struct memtable *mem, struct slice key, const struct fold *f,
+                     struct slice value);
+void fold_limit_after_write(struct lsm_db *db, const struct lsm_batch *b, uint64_t first_seqno);
 
 /* apply.c: the memtable holds the blob files that its entries will refer to. */
 void memtable_hold_blobs(struct lsm_db *db, struct memtable *mt);

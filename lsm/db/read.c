@@ -25,14 +25,15 @@ void lsm_value_done(struct lsm_value *value)
     *value = (struct lsm_value){0};
 }
 
-/* Ask the memtables; *ret_last is the one asked last. */
+/* Ask the memtables; *ret_last is the one asked last. Is the newest version in the first one? */
 static int lookup_memtables(const struct superversion *sv, struct lookup *l,
-                            struct memtable **ret_last)
+                            struct memtable **ret_last, bool *ret_newest_first)
 {
     int err;
 
     *ret_last = sv->mem;
     err = memtable_lookup(sv->mem, l);
+    *ret_newest_first = l->fold.newest_seqno != 0;
     for (unsigned i = 0; !err && !lookup_done(l) && i < sv->imm_count; i++) {
         *ret_last = sv->imms[i];
         err = memtable_lookup(sv->imms[i], l);
@@ -71,13 +72,14 @@ static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l,
 {
     struct memtable *mem = NULL;
     struct slice value;
+    bool newest_first;
     int err;
 
     fold_begin(&l->fold);
     l->key = key;
     l->snapshot = snapshot;
     l->rangedel_seqno = 0;
-    err = lookup_memtables(sv, l, &mem);
+    err = lookup_memtables(sv, l, &mem, &newest_first);
     if (!err && !lookup_done(l)) {
         mem = NULL;
         err = version_lookup(sv->version, l);
@@ -91,6 +93,8 @@ static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l,
     err = fold_value(&l->fold, &value);
     if (err <= 0)
         return err ? err : -ENOENT;
+    if (newest_first)
+        fold_limit_keep(sv->mem, key, &l->fold, value);
     take_value(l, value, mem, ret);
     return 0;
 }

@@ -251,6 +251,8 @@ static int write_batch(struct lsm_db *db, const struct lsm_batch *b, bool urgent
         lead(db, &w);
     mutex_unlock(&db->queue_mu);
     cond_done(&w.cond);
+    if (!w.err && b->patch_count)
+        fold_limit_after_write(db, b, w.first_seqno);
     return describe(db, w.err);
 }
 

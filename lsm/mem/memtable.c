@@ -1,6 +1,8 @@
 /*
  * The memtable: a skip list of point versions and a chain of range tombstones, both in one arena.
  *
+ * Two versions may have one sequence number: a patch, and behind it the whole value that it makes.
+ *
  * Nothing is ever changed or removed, so a slice of a key or a value is valid as long as the
  * memtable. Holders of a reference: whoever made it or was given it, and each iterator. There is
  * nothing on disk; what a crash loses here is read again from the log with the memtable's number.
@@ -43,6 +45,8 @@ struct memtable {
     struct arena arena;
     struct skiplist points;
     struct tombstones tombstones;
+
+    struct mutex folded_mu; /* a leaf, but for the arena's; two may not add the same whole value */
 };
 
 int memtable_new(uint64_t number, struct memtable **ret)
@@ -58,6 +62,7 @@ int memtable_new(uint64_t number, struct memtable **ret)
     atomic_init(&mt->file_len, 0);
     atomic_init(&mt->flushed, false);
     mutex_init(&mt->files_mu);
+    mutex_init(&mt->folded_mu);
     arena_init(&mt->arena);
     tombstones_init(&mt->tombstones, &mt->arena);
     err = skiplist_init(&mt->points, &mt->arena);
@@ -91,6 +96,7 @@ void memtable_unref(struct memtable *mt)
     mutex_done(&mt->files_mu);
     tombstones_done(&mt->tombstones);
     arena_done(&mt->arena);
+    mutex_done(&mt->folded_mu);
     free(mt);
 }
 
@@ -205,6 +211,22 @@ int memtable_add(struct memtable *mt, uint64_t seqno, enum kind kind, struct sli
     }
     if (!err)
         atomic_fetch_add_explicit(&mt->entry_count, 1, memory_order_relaxed);
+    return err;
+}
+
+int memtable_add_folded(struct memtable *mt, uint64_t seqno, struct slice key, struct slice value)
+{
+    uint64_t trailer = ikey_trailer(seqno, KIND_PUT);
+    const struct skip_node *n;
+    int err = 0;
+
+    if (value.len > UINT32_MAX)
+        return -EINVAL;
+    mutex_lock(&mt->folded_mu);
+    n = skiplist_seek(&mt->points, key, trailer);
+    if (!n || ikey_tail(skip_node_key(n)) != trailer || !slice_eq(ikey_user(skip_node_key(n)), key))
+        err = skiplist_insert(&mt->points, key, trailer, value);
+    mutex_unlock(&mt->folded_mu);
     return err;
 }
 

@@ -50,6 +50,12 @@ uint64_t memtable_file_len(const struct memtable *mt);
  */
 int memtable_add(struct memtable *mt, uint64_t seqno, enum kind kind, struct slice key,
                  struct slice value);
+/*
+ * Add the whole value of a key whose newest version here is the patch with this seqno, as KIND_PUT
+ * with the same one: it stands behind the patch in the order of versions. Done once: a second call
+ * does nothing. Any thread.
+ */
+int memtable_add_folded(struct memtable *mt, uint64_t seqno, struct slice key, struct slice value);
 /* Feed l (lookup_rangedel, lookup_add); values borrow from the memtable, so no pins. */
 int memtable_lookup(struct memtable *mt, struct lookup *l);
 /* The iterator holds a reference; its values live as long as the memtable. */
