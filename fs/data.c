@@ -155,7 +155,7 @@ int fs_write(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, siz
 
 int fs_append(struct fs *fs, uint64_t ino, const void *data, size_t len, uint64_t *ret_offset)
 {
-    uint64_t end;
+    uint64_t end = 0;
     int err = write_any(fs, ino, 0, data, len, &end);
 
     if (!err)

@@ -349,7 +349,7 @@ int manifest_replay_number(struct env *env, struct table_store *store, uint64_t 
 
 int manifest_replay(struct env *env, struct table_store *store, struct manifest_state *ret)
 {
-    uint64_t number;
+    uint64_t number = 0;
     char name[32];
     int err = current_read(env, name, &number);
 

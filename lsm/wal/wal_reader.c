@@ -98,7 +98,7 @@ static int record_of_version(struct wal_reader *r, uint32_t version, uint64_t of
     uint64_t left = r->file_len - offset;
     struct wal_record_header h;
     struct slice stored;
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     size_t len = left < WAL_RECORD_HEADER_LEN_MAX ? (size_t)left : WAL_RECORD_HEADER_LEN_MAX;
     int answer = look(r, offset, len, &p);
 

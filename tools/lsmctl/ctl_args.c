@@ -41,7 +41,7 @@ int args_parse_count(const char *text, uint64_t *ret)
 
 static int set_wait(struct args *a, const char *text)
 {
-    uint64_t s;
+    uint64_t s = 0;
     int status = args_parse_count(text, &s);
 
     if (!status && s > WAIT_S_MAX)

@@ -16,10 +16,11 @@
 static int run_kvbench(const char *dir, const char *arguments)
 {
     char command[4096];
-    int status;
+    int len, status;
 
-    snprintf(command, sizeof(command), "'%s' --dir '%s' %s >'%s/out' 2>&1", KVBENCH, dir, arguments,
-             dir);
+    len = snprintf(command, sizeof(command), "'%s' --dir '%s' %s >'%s/out' 2>&1", KVBENCH, dir,
+                   arguments, dir);
+    assert_true(len > 0 && (size_t)len < sizeof(command));
     status = system(command);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
