@@ -221,6 +221,16 @@ void blob_meta_unref(struct blob_meta *m, bool kept)
         destroy(m);
 }
 
+bool blob_meta_is_alone(struct blob_meta *m)
+{
+    bool alone;
+
+    mutex_lock(&m->store->mu);
+    alone = m->refs == 1 && !m->kept;
+    mutex_unlock(&m->store->mu);
+    return alone;
+}
+
 void blob_store_settle(struct blob_store *s)
 {
     mutex_lock(&s->mu);

@@ -50,6 +50,8 @@ struct blob_meta *blob_store_hold(struct blob_store *s, uint64_t number);
 struct blob_meta *blob_store_find(struct blob_store *s, uint64_t number);
 void blob_meta_ref(struct blob_meta *m);
 void blob_meta_unref(struct blob_meta *m, bool kept); /* NULL is allowed */
+/* Whether the caller's reference is the only one, and nothing on disk needs the file. */
+bool blob_meta_is_alone(struct blob_meta *m);
 /* What was kept so far may be removed with its last reference: the logs and edits that needed it
  * have been replaced. */
 void blob_store_settle(struct blob_store *s);

@@ -349,9 +349,10 @@ static int merge(struct state *st)
     for (; !err && before_end(r); iter_next(r->input)) {
         read_count++;
         read_len += r->input->key.len + r->input->value.len;
-        if (read_count >= yield_count || read_len >= yield_len) {
+        /* Behind a short reference may be much to move. */
+        if (read_count >= yield_count || read_len + r->blob_written_len >= yield_len) {
             yield_count = read_count + YIELD_COUNT;
-            yield_len = read_len + YIELD_LEN;
+            yield_len = read_len + r->blob_written_len + YIELD_LEN;
             err = yield(st, read_count);
             if (err)
                 return err;

@@ -8,7 +8,8 @@
  *
  * Synced are the files that have records which were not synced before, beside appends to them. A
  * file that is full stays on the list until it has been synced, and is closed then. What is durable
- * is a matter of whole files: a sync covers everything appended before it began.
+ * is a matter of whole files: a sync covers everything appended before it began. Not to run out of
+ * descriptors, whoever appends while many files wait for a sync does one first.
  *
  * A crash leaves records, and files, that nothing refers to.
  */
@@ -21,6 +22,7 @@
 
 enum {
     SLOT_COUNT_MAX = 4,
+    OPEN_COUNT_MAX = 32, /* files that are open: with more, whoever appends syncs first */
     HEAT_COUNT = 2,
     SCRATCH_KEEP_COUNT = 8,
     SCRATCH_KEEP_LEN = 8 << 20
@@ -51,6 +53,7 @@ struct blobs {
     struct mutex mu;                /* order 4; not held during I/O */
     struct cond slot_cond;          /* [mu] a slot is free */
     struct blob_file *files;        /* [mu] open: in a slot, or not synced */
+    unsigned file_count;            /* [mu] */
     struct cond sync_cond;          /* [mu] a sync has ended */
     bool syncing;                   /* [mu] */
     struct blob_scratch *scratches; /* [mu] */
@@ -145,14 +148,16 @@ static bool is_synced_locked(const struct blob_file *f)
     return f->name_synced && f->synced_len == blob_writer_len(f->writer);
 }
 
-/* Take what is full and durable off the list. */
+/* Take what is full, and durable or needed by nobody, off the list. */
 static struct blob_file *pop_finished_locked(struct blobs *b) REQUIRES(b->mu)
 {
     for (struct blob_file **at = &b->files; *at; at = &(*at)->next) {
         struct blob_file *f = *at;
 
-        if (f->retired && is_synced_locked(f)) {
+        if (f->retired &&
+            (is_synced_locked(f) || blob_meta_is_alone(blob_writer_meta(f->writer)))) {
             *at = f->next;
+            b->file_count--;
             return f;
         }
     }
@@ -202,6 +207,7 @@ static int open_file(struct blobs *b, struct blob_slot *slot)
     mutex_lock(&b->mu);
     f->next = b->files;
     b->files = f;
+    b->file_count++;
     mutex_unlock(&b->mu);
     slot->file = f;
     return 0;
@@ -234,14 +240,28 @@ static uint64_t records_len(const struct blob_record *records, unsigned count)
     return len;
 }
 
+static bool too_many_open(struct blobs *b)
+{
+    bool many;
+
+    mutex_lock(&b->mu);
+    many = b->file_count > OPEN_COUNT_MAX;
+    mutex_unlock(&b->mu);
+    return many;
+}
+
 int blobs_append(struct lsm_db *db, enum blob_heat heat, const struct blob_record *records,
                  unsigned count, struct blob_ref *ret_refs, struct blob_meta **ret_file)
 {
-    struct blob_slot *slot = take_slot(db->blobs, heat);
     atomic_uint_fast64_t *counter =
         heat == BLOB_HOT ? &db->counters.blob_write_len : &db->counters.blob_collect_write_len;
-    int err = append(db->blobs, slot, records, count, ret_refs, ret_file);
+    int err = too_many_open(db->blobs) ? blobs_sync(db) : 0;
+    struct blob_slot *slot;
 
+    if (err)
+        return err;
+    slot = take_slot(db->blobs, heat);
+    err = append(db->blobs, slot, records, count, ret_refs, ret_file);
     give_slot(db->blobs, slot);
     if (!err)
         atomic_fetch_add_explicit(counter, records_len(records, count), memory_order_relaxed);
@@ -250,31 +270,44 @@ int blobs_append(struct lsm_db *db, enum blob_heat heat, const struct blob_recor
     return db_fail(db, err, "writing a blob file failed");
 }
 
-bool blobs_retire(struct lsm_db *db, uint64_t number)
+static bool retire_in(struct blobs *b, struct blob_pool *pool, uint64_t number)
 {
-    struct blobs *b = db->blobs;
     bool any = false;
 
-    for (unsigned heat = 0; heat < HEAT_COUNT; heat++) {
-        for (unsigned i = 0; i < b->pools[heat].slot_count; i++) {
-            struct blob_slot *slot = &b->pools[heat].slots[i];
-            bool mine;
+    for (unsigned i = 0; i < pool->slot_count; i++) {
+        struct blob_slot *slot = &pool->slots[i];
+        bool mine;
 
-            mutex_lock(&b->mu);
-            /* One that is busy is being written to: it is not what anybody waits for. */
-            mine = !slot->busy && slot->file &&
-                   (number == 0 || blob_writer_meta(slot->file->writer)->number == number) &&
-                   blob_writer_len(slot->file->writer) > BLOB_HEADER_LEN;
-            slot->busy = slot->busy || mine;
-            mutex_unlock(&b->mu);
-            if (!mine)
-                continue;
-            retire(b, slot);
-            give_slot(b, slot);
-            any = true;
-        }
+        mutex_lock(&b->mu);
+        /* One that is busy is being written to: it is not what anybody waits for. */
+        mine = !slot->busy && slot->file &&
+               (number == 0 || blob_writer_meta(slot->file->writer)->number == number) &&
+               blob_writer_len(slot->file->writer) > BLOB_HEADER_LEN;
+        slot->busy = slot->busy || mine;
+        mutex_unlock(&b->mu);
+        if (!mine)
+            continue;
+        retire(b, slot);
+        give_slot(b, slot);
+        any = true;
     }
     return any;
+}
+
+bool blobs_retire(struct lsm_db *db, uint64_t number)
+{
+    bool any = false;
+
+    for (unsigned heat = 0; heat < HEAT_COUNT; heat++)
+        any |= retire_in(db->blobs, &db->blobs->pools[heat], number);
+    return any;
+}
+
+void blobs_retire_moved(struct lsm_db *db)
+{
+    (void)retire_in(db->blobs, &db->blobs->pools[BLOB_COLD], 0);
+    /* Also what was full before, and what it held was given up only now. */
+    close_finished(db->blobs);
 }
 
 /* --- Syncing --- */
@@ -330,6 +363,8 @@ int blobs_sync(struct lsm_db *db)
     b->syncing = true;
     mutex_unlock(&b->mu);
     err = sync_files(b, &names);
+    if (err)
+        err = db_fail(db, err, "sync of a blob file failed");
     if (!err && names) {
         err = env_sync_dir(db->env);
         if (!err)

@@ -27,14 +27,19 @@ void blobs_free(struct blobs *b);
  */
 int blobs_append(struct lsm_db *db, enum blob_heat heat, const struct blob_record *records,
                  unsigned count, struct blob_ref *ret_refs, struct blob_meta **ret_file);
-/* Make everything durable, names too, that was appended before the call. The store goes on: a
- * failure is the caller's to judge. */
+/*
+ * Make everything durable, names too, that was appended before the call. When a file cannot be
+ * synced the store is read-only from then on: it can never be tried again. -ENOSPC: the directory
+ * could not be synced for want of space.
+ */
 int blobs_sync(struct lsm_db *db);
 /*
  * Append no more to any file that has a record now (number 0), or to this one. False when there was
  * none, or somebody was just appending to it.
  */
 bool blobs_retire(struct lsm_db *db, uint64_t number);
+/* The same for all files of compaction and collection: those that nothing refers to go at once. */
+void blobs_retire_moved(struct lsm_db *db);
 
 /* blob_batch.c: a batch whose large values have been moved to blob files. */
 struct blob_batch {

@@ -73,7 +73,7 @@ static int piece_yield(void *arg, const struct compact_run *r)
 
     flush_first(db);
     if (db->options.rate_limit_len)
-        pay_rate(p, r->written_len + r->open_len);
+        pay_rate(p, r->written_len + r->open_len + r->blob_written_len);
     return piece_must_end(p) ? -ECANCELED : 0;
 }
 
@@ -326,6 +326,13 @@ static void release(struct lsm_db *db, struct compaction *c, int err)
     compaction_done(c, &db->store);
 }
 
+/* What was moved in vain must not keep the disk full: it would be tried again with ever less. */
+static void give_back_moved(struct lsm_db *db, int err)
+{
+    if (err == -ENOSPC)
+        blobs_retire_moved(db);
+}
+
 /* All pieces are done: commit them, or remove their files. */
 static void finish(struct lsm_db *db, struct compact_job *job)
 {
@@ -341,6 +348,7 @@ static void finish(struct lsm_db *db, struct compact_job *job)
     if (!job->awaited) {
         release(db, &job->c, err);
         job_free(job);
+        give_back_moved(db, err);
         return;
     }
     mutex_lock(&db->mu);
@@ -497,6 +505,7 @@ int compact_here(struct lsm_db *db, struct compaction *c)
     err = job->err;
     mutex_unlock(&db->mu);
     job_free(job);
+    give_back_moved(db, err);
     return err;
 }
 

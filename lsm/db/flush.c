@@ -161,6 +161,8 @@ static void give_up(struct lsm_db *db, struct flush *f, int err)
     if (err == -ENOSPC)
         discard(&edit);
     edit_done(&edit, &db->store);
+    if (err == -ENOSPC)
+        blobs_retire_moved(db);
     memtable_unref(mt);
 }
 
