@@ -130,7 +130,11 @@ int env_writer_create_behind(struct env *env, const char *name, struct env_write
 int env_writer_append_sync(struct env_writer *w, const struct slice *parts, unsigned part_count);
 /* fdatasync. After a failure the writer refuses everything: unsynced bytes may be lost for good. */
 int env_writer_sync(struct env_writer *w);
-/* Have the disk set aside space so that the file can grow to `len` bytes; its length stays. */
+/*
+ * Have the disk set aside space so that appending can go on up to `len` bytes. The file may have
+ * that length at once, with zeros behind what was appended, until it is truncated or closed; after
+ * a crash it keeps them.
+ */
 int env_writer_reserve(struct env_writer *w, uint64_t len);
 /* Cut the file to `len` bytes and give back what was reserved beyond. */
 int env_writer_truncate(struct env_writer *w, uint64_t len);

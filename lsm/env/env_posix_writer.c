@@ -6,8 +6,8 @@
  * poisoned: the length on disk, or what of the bytes is on disk, is no longer known, and every
  * later call gives the same error. `poison` is atomic because a sync may run beside an append.
  *
- * Space reserved beyond the length has no effect on the length; a crash leaves it allocated until
- * the file is removed.
+ * Space that is reserved counts in the file's length at once: then a sync has no new length to make
+ * durable as well, which costs about as much as the data. A crash leaves it, as zeros at the end.
  */
 #include "lsm/env/env_posix.h"
 
@@ -187,7 +187,7 @@ int env_posix_writer_reserve(struct env_writer *head, uint64_t len)
     if (len > INT64_MAX)
         return raise_writer(w, "reserve space", EFBIG);
     do
-        answer = fallocate(w->fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(len - from));
+        answer = fallocate(w->fd, 0, (off_t)from, (off_t)(len - from));
     while (answer && errno == EINTR);
     if (answer && (errno == EOPNOTSUPP || errno == ENOSYS)) {
         w->cannot_reserve = true;

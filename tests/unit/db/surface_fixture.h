@@ -131,6 +131,20 @@ static inline off_t file_len(const char *name)
     return st.st_size;
 }
 
+/* Where the last record of a log ends; behind it there may be zeros, space that was reserved. */
+static inline off_t log_end(const char *name)
+{
+    FILE *f = fopen(scratch_path(dir, name), "r");
+    off_t end = 0;
+    int byte;
+
+    assert_non_null(f);
+    for (off_t at = 1; (byte = fgetc(f)) != EOF; at++)
+        end = byte ? at : end;
+    fclose(f);
+    return end;
+}
+
 /* One bit of the file's byte at the offset is turned. */
 static inline void flip_bit(const char *name, long offset)
 {

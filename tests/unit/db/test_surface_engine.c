@@ -100,7 +100,7 @@ static void a_torn_batch_is_not_there_at_all(void **state)
     (void)state;
     write_and_die(write_one_then_a_batch);
     log = newest(".wal");
-    assert_int_equal(truncate(scratch_path(dir, log), file_len(log) - 3), 0);
+    assert_int_equal(truncate(scratch_path(dir, log), log_end(log) - 3), 0);
     db = open_store();
     expect(db, "before", "1");
     expect(db, "a", NULL);

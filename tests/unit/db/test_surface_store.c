@@ -219,7 +219,7 @@ static void a_torn_tail_loses_what_was_torn_and_nothing_else(void **state)
     (void)state;
     write_and_die(write_three);
     log = newest(".wal");
-    assert_int_equal(truncate(scratch_path(dir, log), file_len(log) - 1), 0);
+    assert_int_equal(truncate(scratch_path(dir, log), log_end(log) - 1), 0);
     db = open_store();
     expect(db, "one", "1");
     expect(db, "two", "2");
