@@ -30,10 +30,11 @@ struct blob_writer {
 static int write_header(struct blob_writer *w)
 {
     uint8_t header[BLOB_HEADER_LEN];
-    struct slice part = slice_of(header, sizeof(header));
+    struct slice part;
     int err;
 
     blob_header_encode(w->meta->number, header);
+    part = slice_of(header, sizeof(header));
     err = env_writer_append(w->file, &part, 1);
     if (!err)
         atomic_store(&w->meta->len, BLOB_HEADER_LEN);

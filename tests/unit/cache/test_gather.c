@@ -28,7 +28,7 @@ static int set_up(void **state)
 {
     struct env *base;
     struct env_writer *w;
-    uint8_t bytes[FILE_LEN];
+    uint8_t bytes[FILE_LEN] = {0};
     struct slice part = slice_of(bytes, sizeof(bytes));
 
     (void)state;
