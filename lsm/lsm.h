@@ -83,7 +83,7 @@ struct lsm_options {
     bool compress;                /* LZ4; default true */
     /*
      * Values of at least so many bytes are written once, to blob files, and the tree holds
-     * references to them; 0: never. Default 16 KiB; 0, or 256 bytes to 1 GiB.
+     * references to them; 0: never. Default 8 KiB; 0, or 256 bytes to 1 GiB.
      */
     size_t blob_len_min;
     uint64_t

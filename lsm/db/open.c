@@ -21,7 +21,7 @@ void lsm_options_default(struct lsm_options *ret)
                                 .l0_compact_count = 4,
                                 .filter_bits_per_key = 10,
                                 .compress = true,
-                                .blob_len_min = 16 << 10,
+                                .blob_len_min = 8 << 10,
                                 .blob_file_len = 256 << 20,
                                 .blob_garbage_percent = 50,
                                 .pin_workers = true,
