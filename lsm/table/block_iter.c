@@ -13,6 +13,13 @@
 #include "lsm/base/err.h"
 #include "lsm/table/sst_format.h"
 
+enum {
+    CACHE_LINE_LEN = 64,
+    PREFETCH_LEN_MAX = 2 << 10, /* more would push out itself */
+    /* Blocks with more restart points than this are indexes, which are in the processor's cache. */
+    PREFETCH_RESTARTS_MAX = 16,
+};
+
 struct entry {
     uint32_t shared, unshared, value_len;
     const uint8_t *suffix; /* of the key; the value follows */
@@ -204,6 +211,28 @@ static bool restart_key(const struct block_iter *it, uint32_t i, struct slice *r
     return true;
 }
 
+/* Have the first bytes of [start, end) on their way from memory, all at once. */
+static void prefetch(const struct block_iter *it, size_t start, size_t end)
+{
+    if (end > it->entries_len)
+        end = it->entries_len;
+    if (start < end && end - start > PREFETCH_LEN_MAX)
+        end = start + PREFETCH_LEN_MAX;
+    for (size_t pos = start; pos < end; pos += CACHE_LINE_LEN)
+        __builtin_prefetch(it->data + pos);
+}
+
+/* The keys that a search by halves among few restart points may look at. */
+static void prefetch_restarts(const struct block_iter *it)
+{
+    for (uint32_t i = 0; i < it->restart_count; i++) {
+        size_t pos = restart_offset(it, i);
+
+        if (pos < it->entries_len)
+            __builtin_prefetch(it->data + pos);
+    }
+}
+
 void block_iter_seek(struct block_iter *it, struct slice ikey)
 {
     uint32_t lo = 0, hi = it->restart_count;
@@ -213,6 +242,8 @@ void block_iter_seek(struct block_iter *it, struct slice ikey)
     it->err = 0;
     if (it->restart_count == 0)
         return;
+    if (it->restart_count <= PREFETCH_RESTARTS_MAX)
+        prefetch_restarts(it);
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
 
@@ -225,7 +256,12 @@ void block_iter_seek(struct block_iter *it, struct slice ikey)
         else
             hi = mid;
     }
-    move_to_restart(it, lo ? lo - 1 : 0);
+    lo = lo ? lo - 1 : 0;
+    /* The entries between two restart points are a chain: each says where the next one is. */
+    if (it->restart_count <= PREFETCH_RESTARTS_MAX)
+        prefetch(it, restart_offset(it, lo),
+                 lo + 1 < it->restart_count ? restart_offset(it, lo + 1) : it->entries_len);
+    move_to_restart(it, lo);
     while (it->valid && ikey_cmp(it->key, ikey) < 0)
         move_to(it, it->next_pos);
 }
