@@ -22,13 +22,9 @@
 
 #include "lsm/base/check.h"
 #include "lsm/base/mutex.h"
+#include "lsm/cache/block_table.h"
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 #include <utlist.h>
-/* Every step along a bucket's chain is a cache miss: with the usual 10 there are twice as many. */
-#undef HASH_BKT_CAPACITY_THRESH
-#define HASH_BKT_CAPACITY_THRESH 5U
 
 enum {
     SHARD_COUNT_MAX = 16,
@@ -49,12 +45,11 @@ struct cached {
     atomic_uint refs;
     atomic_bool placed; /* in a cache, or on the way in or out: the rest is that cache's */
 
-    /* Guarded by the mutex of the shard that it is in. */
-    UT_hash_handle hh;
-    struct cache_key key;
-    struct cached *prev, *next;
-    uint64_t placed_tick; /* the shard's tick when it was last put at the head of its list */
+    /* Guarded by the mutex of the shard that it is in. First what every request looks at. */
     bool is_protected;
+    struct cache_key key;
+    uint64_t placed_tick; /* the shard's tick when it was last put at the head of its list */
+    struct cached *prev, *next;
     _Alignas(16) uint8_t bytes[];
 };
 
@@ -63,7 +58,7 @@ struct shard {
     atomic_size_t capacity_len;               /* what is left of the shard's share */
 
     /* All guarded by mu. */
-    struct cached *table;                  /* by key */
+    struct block_table table;              /* by hash of the key */
     struct cached *probation, *protected_; /* most recently used first */
     size_t len, protected_len;             /* bytes charged, in all and in the protected list */
     uint64_t block_count, hits, misses;
@@ -92,7 +87,7 @@ int cache_block_new(size_t len, struct cache_block **ret)
         return -ENOMEM;
     b->block.len = len;
     b->block.data = b->bytes;
-    b->charge = sizeof(*b) + len;
+    b->charge = sizeof(*b) + BLOCK_TABLE_ENTRY_LEN + len;
     atomic_init(&b->refs, 1);
     atomic_init(&b->placed, false);
     *ret = &b->block;
@@ -137,9 +132,12 @@ static struct shard *shard_of(struct block_cache *c, uint64_t hash)
 static struct cached *find_locked(struct shard *s, const struct cache_key *key, uint64_t hash)
     REQUIRES(s->mu)
 {
-    struct cached *b = NULL;
+    struct cached *b;
+    uint64_t at = hash;
 
-    HASH_FIND_BYHASHVALUE(hh, s->table, key, sizeof(*key), (unsigned)hash, b);
+    do
+        b = block_table_next(&s->table, hash, &at);
+    while (b && (b->key.file != key->file || b->key.offset != key->offset));
     return b;
 }
 
@@ -184,7 +182,7 @@ static void protect_locked(struct shard *s, struct cached *b) REQUIRES(s->mu)
 static void remove_locked(struct shard *s, struct cached *b, struct cached **dead) REQUIRES(s->mu)
 {
     list_remove_locked(s, b);
-    HASH_DELETE(hh, s->table, b);
+    block_table_remove(&s->table, key_hash(&b->key), b);
     s->len -= b->charge;
     s->block_count--;
     b->next = *dead;
@@ -269,8 +267,10 @@ void block_cache_free(struct block_cache *c)
     if (!c)
         return;
     drop(c, NULL);
-    for (unsigned i = 0; i < c->shard_count; i++)
+    for (unsigned i = 0; i < c->shard_count; i++) {
+        block_table_done(&c->shards[i].table);
         mutex_done(&c->shards[i].mu);
+    }
     free(c);
 }
 
@@ -303,14 +303,35 @@ struct cache_block *block_cache_get(struct block_cache *c, uint64_t file, uint64
     return b ? &b->block : NULL;
 }
 
+void block_cache_prefetch_slot(struct block_cache *c, uint64_t file, uint64_t offset)
+{
+    uint64_t hash = key_hash(&(struct cache_key){file, offset});
+
+    block_table_prefetch(&shard_of(c, hash)->table, hash);
+}
+
+void block_cache_prefetch(struct block_cache *c, uint64_t file, uint64_t offset)
+{
+    uint64_t hash = key_hash(&(struct cache_key){file, offset}), at = hash;
+    struct shard *s = shard_of(c, hash);
+    const char *b;
+
+    mutex_lock(&s->mu);
+    b = block_table_next(&s->table, hash, &at);
+    mutex_unlock(&s->mu);
+    if (!b)
+        return;
+    __builtin_prefetch(b);
+    __builtin_prefetch(b + CACHE_LINE_LEN);
+}
+
 /* Whether b was taken in. */
 static bool insert_locked(struct shard *s, struct cached *b, uint64_t hash,
                           enum cache_priority priority) REQUIRES(s->mu)
 {
     if (find_locked(s, &b->key, hash))
         return false;
-    HASH_ADD_BYHASHVALUE(hh, s->table, key, sizeof(b->key), (unsigned)hash, b);
-    if (!b->hh.tbl) /* no memory for the table */
+    if (block_table_add(&s->table, hash, b))
         return false;
     cache_block_ref(&b->block);
     s->len += b->charge;

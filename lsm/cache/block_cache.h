@@ -42,6 +42,13 @@ void cache_block_release(void *block);
 /* A new reference for the caller, or NULL. */
 struct cache_block *block_cache_get(struct block_cache *c, uint64_t file, uint64_t offset);
 /*
+ * For a get that follows soon: have the block's place in the table, or, a little later, the head of
+ * the block, on its way from memory. Whoever wants several blocks does it for all of them before
+ * the first get, and waits for memory once instead of for each.
+ */
+void block_cache_prefetch_slot(struct block_cache *c, uint64_t file, uint64_t offset);
+void block_cache_prefetch(struct block_cache *c, uint64_t file, uint64_t offset);
+/*
  * Put b in; the caller keeps its reference. If another thread was first, the older block stays and
  * b is simply not cached. Never fails: what does not fit, or finds no memory, is not cached.
  */
