@@ -21,6 +21,7 @@ struct iter_ops {
     void (*next)(struct iter *it);                         /* valid before */
     void (*prev)(struct iter *it);                         /* valid before */
     void (*free)(struct iter *it);
+    void (*seek_step)(struct iter *it, struct slice ikey, unsigned step); /* NULL: nothing to do */
 };
 
 struct iter {
@@ -44,6 +45,22 @@ static inline void iter_seek_last(struct iter *it)
 static inline void iter_seek(struct iter *it, struct slice ikey)
 {
     it->ops->seek(it, ikey);
+}
+
+enum {
+    ITER_SEEK_STEPS = 5
+};
+
+/*
+ * Prepare a seek to ikey, which must be the next thing that is asked of the iterator, by the steps
+ * 0 to ITER_SEEK_STEPS - 1. Each has something brought from memory that the next one looks at. With
+ * several iterators each step is done for all of them, so that they wait together. Not valid
+ * meanwhile; errors are left for the seek to find.
+ */
+static inline void iter_seek_step(struct iter *it, struct slice ikey, unsigned step)
+{
+    if (it->ops->seek_step)
+        it->ops->seek_step(it, ikey, step);
 }
 
 static inline void iter_seek_prev(struct iter *it, struct slice ikey)

@@ -147,6 +147,9 @@ static void merge_seek(struct iter *it, struct slice ikey)
     struct merge_iter *m = (struct merge_iter *)it;
 
     m->backward = false;
+    for (unsigned step = 0; step < ITER_SEEK_STEPS; step++)
+        for (unsigned i = 0; i < m->child_count; i++)
+            iter_seek_step(m->children[i], ikey, step);
     for (unsigned i = 0; i < m->child_count; i++)
         iter_seek(m->children[i], ikey);
     rebuild(m);

@@ -34,6 +34,7 @@ void block_iter_init(struct block_iter *it)
     it->entries_len = 0;
     it->restart_count = 0;
     it->pos = it->next_pos = 0;
+    it->restart = 0;
     it->key_mem = it->key_inline;
     it->key_cap = sizeof(it->key_inline);
 }
@@ -222,9 +223,16 @@ static void prefetch(const struct block_iter *it, size_t start, size_t end)
         __builtin_prefetch(it->data + pos);
 }
 
-/* The keys that a search by halves among few restart points may look at. */
-static void prefetch_restarts(const struct block_iter *it)
+void block_iter_prefetch_contents(struct slice contents)
 {
+    if (contents.len)
+        __builtin_prefetch(contents.data + contents.len - 1);
+}
+
+void block_iter_prefetch_restarts(const struct block_iter *it)
+{
+    if (it->restart_count > PREFETCH_RESTARTS_MAX)
+        return;
     for (uint32_t i = 0; i < it->restart_count; i++) {
         size_t pos = restart_offset(it, i);
 
@@ -233,17 +241,14 @@ static void prefetch_restarts(const struct block_iter *it)
     }
 }
 
-void block_iter_seek(struct block_iter *it, struct slice ikey)
+void block_iter_seek_restart(struct block_iter *it, struct slice ikey)
 {
     uint32_t lo = 0, hi = it->restart_count;
     struct slice key;
 
     it->valid = false;
     it->err = 0;
-    if (it->restart_count == 0)
-        return;
-    if (it->restart_count <= PREFETCH_RESTARTS_MAX)
-        prefetch_restarts(it);
+    it->restart = 0;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
 
@@ -256,14 +261,27 @@ void block_iter_seek(struct block_iter *it, struct slice ikey)
         else
             hi = mid;
     }
-    lo = lo ? lo - 1 : 0;
+    it->restart = lo ? lo - 1 : 0;
     /* The entries between two restart points are a chain: each says where the next one is. */
-    if (it->restart_count <= PREFETCH_RESTARTS_MAX)
-        prefetch(it, restart_offset(it, lo),
-                 lo + 1 < it->restart_count ? restart_offset(it, lo + 1) : it->entries_len);
-    move_to_restart(it, lo);
+    if (it->restart_count && it->restart_count <= PREFETCH_RESTARTS_MAX)
+        prefetch(it, restart_offset(it, it->restart),
+                 lo < it->restart_count ? restart_offset(it, lo) : it->entries_len);
+}
+
+void block_iter_seek_walk(struct block_iter *it, struct slice ikey)
+{
+    if (it->err || it->restart_count == 0)
+        return;
+    move_to_restart(it, it->restart);
     while (it->valid && ikey_cmp(it->key, ikey) < 0)
         move_to(it, it->next_pos);
+}
+
+void block_iter_seek(struct block_iter *it, struct slice ikey)
+{
+    block_iter_prefetch_restarts(it);
+    block_iter_seek_restart(it, ikey);
+    block_iter_seek_walk(it, ikey);
 }
 
 void block_iter_next(struct block_iter *it)

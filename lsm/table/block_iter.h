@@ -25,6 +25,7 @@ struct block_iter {
     size_t entries_len; /* the restart array begins there */
     uint32_t restart_count;
     size_t pos, next_pos; /* of the current entry, and of the one after it */
+    uint32_t restart;     /* between the halves of a seek: walk from there */
     uint8_t *key_mem;     /* where keys with a shared prefix are put together */
     size_t key_cap;
     uint8_t key_inline[BLOCK_ITER_INLINE_LEN];
@@ -40,6 +41,15 @@ void block_iter_seek_first(struct block_iter *it);
 void block_iter_seek_last(struct block_iter *it);
 /* The first entry >= ikey, which must not borrow from the iterator. */
 void block_iter_seek(struct block_iter *it, struct slice ikey);
+/*
+ * The same in two halves: at the last restart point before ikey, maybe an invalid one, with what
+ * lies behind it on its way from memory; and from there to the entry. Meanwhile not valid.
+ */
+void block_iter_seek_restart(struct block_iter *it, struct slice ikey);
+void block_iter_seek_walk(struct block_iter *it, struct slice ikey);
+/* Have the restart points, and then the keys there, on their way from memory. */
+void block_iter_prefetch_contents(struct slice contents);
+void block_iter_prefetch_restarts(const struct block_iter *it);
 void block_iter_next(struct block_iter *it); /* valid before */
 void block_iter_prev(struct block_iter *it); /* valid before */
 /* Walk all entries and see that every restart point is one of them. Sets err; not valid after. */

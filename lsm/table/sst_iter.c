@@ -21,6 +21,14 @@ struct level_pos {
     struct block_handle handle;
 };
 
+/* How far a seek is prepared. */
+enum prepared {
+    PREPARED_NOT,
+    PREPARED_INDEX, /* the index is at the entry, the block at hand another */
+    PREPARED_DATA,  /* the block is at hand */
+    PREPARED_RESTART,
+};
+
 struct sst_iter {
     struct iter it;
     struct sst *t;
@@ -28,6 +36,11 @@ struct sst_iter {
     size_t part; /* the partition that index is in; partition_count: at neither */
     struct level_pos index, data;
     struct buf target;
+
+    /* Between the steps before a seek and the seek. */
+    enum prepared prepared;
+    struct block_handle wanted;
+    struct cache_block *incoming; /* the wanted block if it is not at hand; NULL: not yet read */
     struct readahead ahead;
 };
 
@@ -101,7 +114,9 @@ static bool load(struct sst_iter *s, struct level_pos *p, struct block_handle h,
 
     if (p->block && p->handle.offset == h.offset && p->handle.len == h.len)
         return true;
-    err = read_block(s, p, h, backward, &block);
+    block = p == &s->data ? s->incoming : NULL;
+    s->incoming = p == &s->data ? NULL : s->incoming;
+    err = block ? 0 : read_block(s, p, h, backward, &block);
     if (err) {
         fail(s, err);
         return false;
@@ -202,8 +217,8 @@ static void sst_iter_seek_last(struct iter *it)
     descend_edge(of(it), true);
 }
 
-/* Put both levels at the first entry >= the key. False when there is none, or with an error. */
-static bool descend(struct sst_iter *s, struct slice ikey, bool backward)
+/* Put the index at the entry for the key. False when there is none, or with an error. */
+static bool descend_index(struct sst_iter *s, struct slice ikey, bool backward)
 {
     int err = buf_assign(&s->target, ikey.data, ikey.len);
 
@@ -218,22 +233,90 @@ static bool descend(struct sst_iter *s, struct slice ikey, bool backward)
     if (!load_index(s, backward))
         return false;
     block_iter_seek(&s->index.it, ikey);
-    if (!s->index.it.valid) {
-        if (is_end(s, &s->index))
-            fail(s, sst_raise_format(&s->t->src, s->index.handle,
-                                     "an index ends before its key in the top index"));
+    if (s->index.it.valid)
+        return true;
+    if (is_end(s, &s->index))
+        fail(s, sst_raise_format(&s->t->src, s->index.handle,
+                                 "an index ends before its key in the top index"));
+    return false;
+}
+
+/* Put both levels at the first entry >= the key. False when there is none, or with an error. */
+static bool descend(struct sst_iter *s, struct slice ikey, bool backward)
+{
+    if (!descend_index(s, ikey, backward) || !load_data(s, backward))
         return false;
-    }
-    if (!load_data(s, backward))
-        return false;
-    block_iter_seek(&s->data.it, ikey);
+    block_iter_seek(&s->data.it, buf_slice(&s->target));
     return true;
+}
+
+/* The block at the index's entry is wanted: find out whether it is at hand. */
+static enum prepared want(struct sst_iter *s)
+{
+    if (!index_value_decode(s->index.it.value, &s->wanted))
+        return PREPARED_NOT;
+    if (s->data.block && s->data.handle.offset == s->wanted.offset &&
+        s->data.handle.len == s->wanted.len)
+        return PREPARED_DATA;
+    return PREPARED_INDEX;
+}
+
+/* As load_data, in steps. */
+static void load_step(struct sst_iter *s, unsigned step)
+{
+    struct block_cache *cache = s->t->src.cache;
+
+    switch (step) {
+    case 0:
+        if (cache)
+            block_cache_prefetch_slot(cache, s->t->src.number, s->wanted.offset);
+        break;
+    case 1:
+        if (cache)
+            block_cache_prefetch(cache, s->t->src.number, s->wanted.offset);
+        break;
+    case 2:
+        if (read_block(s, &s->data, s->wanted, false, &s->incoming))
+            s->prepared = PREPARED_NOT;
+        else
+            block_iter_prefetch_contents(block_contents(s->incoming));
+        break;
+    case 3:
+        s->prepared = load(s, &s->data, s->wanted, false) ? PREPARED_DATA : PREPARED_NOT;
+        break;
+    default:
+        break;
+    }
+}
+
+static void sst_iter_seek_step(struct iter *it, struct slice ikey, unsigned step)
+{
+    struct sst_iter *s = of(it);
+
+    if (step == 0)
+        s->prepared = descend_index(s, ikey, false) ? want(s) : PREPARED_NOT;
+    if (s->prepared == PREPARED_INDEX)
+        load_step(s, step);
+    if (s->prepared != PREPARED_DATA)
+        return;
+    if (step == 3)
+        block_iter_prefetch_restarts(&s->data.it);
+    if (step == 4) {
+        block_iter_seek_restart(&s->data.it, buf_slice(&s->target));
+        s->prepared = PREPARED_RESTART;
+    }
 }
 
 static void sst_iter_seek(struct iter *it, struct slice ikey)
 {
     struct sst_iter *s = of(it);
 
+    if (s->prepared == PREPARED_RESTART) {
+        s->prepared = PREPARED_NOT;
+        block_iter_seek_walk(&s->data.it, buf_slice(&s->target));
+        settle(s, false);
+        return;
+    }
     if (descend(s, ikey, false))
         settle(s, false);
 }
@@ -281,6 +364,7 @@ static void sst_iter_free(struct iter *it)
     block_iter_done(&s->data.it);
     cache_block_unref(s->index.block);
     cache_block_unref(s->data.block);
+    cache_block_unref(s->incoming);
     buf_free(&s->target);
     readahead_done(&s->ahead);
     sst_unref(s->t);
@@ -295,6 +379,7 @@ static const struct iter_ops sst_iter_ops = {
     .next = sst_iter_next,
     .prev = sst_iter_prev,
     .free = sst_iter_free,
+    .seek_step = sst_iter_seek_step,
 };
 
 int sst_iter_new(struct sst *t, unsigned flags, struct iter **ret)
@@ -311,6 +396,8 @@ int sst_iter_new(struct sst *t, unsigned flags, struct iter **ret)
     block_iter_init(&s->index.it);
     block_iter_init(&s->data.it);
     s->target = (struct buf){0};
+    s->prepared = PREPARED_NOT;
+    s->incoming = NULL;
     s->ahead = (struct readahead){0};
     sst_ref(t);
     *ret = &s->it;

@@ -16,6 +16,7 @@ struct level_iter {
     struct table_array *array; /* one reference */
     struct level level;        /* the part of the array that is walked */
     unsigned sst_flags;
+    bool stepping;      /* the steps before a seek are for the child */
     size_t index;       /* of the table that child stands in; meaningless without one */
     struct iter *child; /* NULL: none open */
 };
@@ -143,6 +144,20 @@ static void level_iter_seek(struct iter *head, struct slice ikey)
         forward_from(it, index + 1);
 }
 
+static void level_iter_seek_step(struct iter *head, struct slice ikey, unsigned step)
+{
+    struct level_iter *it = (struct level_iter *)head;
+
+    if (step == 0) {
+        size_t index = level_find(&it->level, ikey_user(ikey));
+
+        it->stepping = index < it->level.count && !open_child(it, index);
+    }
+    it->head.valid = false;
+    if (it->stepping)
+        iter_seek_step(it->child, ikey, step);
+}
+
 static void level_iter_seek_prev(struct iter *head, struct slice ikey)
 {
     struct level_iter *it = (struct level_iter *)head;
@@ -200,6 +215,7 @@ static const struct iter_ops level_iter_ops = {
     .next = level_iter_next,
     .prev = level_iter_prev,
     .free = level_iter_free,
+    .seek_step = level_iter_seek_step,
 };
 
 int level_iter_over(struct table_store *store, struct table_array *a, size_t first, size_t count,
