@@ -55,7 +55,7 @@ enum {
  * Prepare a seek to ikey, which must be the next thing that is asked of the iterator, by the steps
  * 0 to ITER_SEEK_STEPS - 1. Each has something brought from memory that the next one looks at. With
  * several iterators each step is done for all of them, so that they wait together. Not valid
- * meanwhile; errors are left for the seek to find.
+ * meanwhile; errors are left for the seek to find. ikey must not borrow from the iterator.
  */
 static inline void iter_seek_step(struct iter *it, struct slice ikey, unsigned step)
 {

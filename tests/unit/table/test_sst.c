@@ -71,6 +71,16 @@ static void random_target(struct rng *r, const struct model *m, struct buf *ret)
     assert_int_equal(ikey_make(ret, random_key(r, mem, 8), rng_below(r, 500), IKEY_SEEK_KIND), 0);
 }
 
+/* Seek, perhaps with the steps before it. */
+static void seek(struct rng *r, struct iter *it, struct slice target)
+{
+    if (rng_below(r, 2)) {
+        for (unsigned step = 0; step < ITER_SEEK_STEPS; step++)
+            iter_seek_step(it, target, step);
+    }
+    iter_seek(it, target);
+}
+
 static void check_moves(const struct model *m, struct sst *t, struct rng *r, unsigned flags)
 {
     struct buf target = {0};
@@ -99,7 +109,7 @@ static void check_moves(const struct model *m, struct sst *t, struct rng *r, uns
                 i = model_find(m, it->key);
                 iter_seek(it, it->key);
             } else {
-                iter_seek(it, buf_slice(&target));
+                seek(r, it, buf_slice(&target));
             }
         }
         assert_at(m, it, i);
