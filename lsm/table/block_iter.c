@@ -17,7 +17,7 @@ enum {
     CACHE_LINE_LEN = 64,
     PREFETCH_LEN_MAX = 2 << 10, /* more would push out itself */
     /* Blocks with more restart points than this are indexes, which are in the processor's cache. */
-    PREFETCH_RESTARTS_MAX = 16,
+    PREFETCH_RESTARTS_MAX = 32,
 };
 
 struct entry {
