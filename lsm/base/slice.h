@@ -27,17 +27,40 @@ static inline struct slice slice_str(const char *s)
     return slice_of(s, strlen(s));
 }
 
+enum {
+    SLICE_WORDS_LEN = 32 /* so many first bytes are compared by words: keys are mostly short */
+};
+
+/* The first eight bytes, so that the order of numbers is that of bytes. */
+static inline uint64_t slice_word(const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
 static inline int slice_cmp(struct slice a, struct slice b)
 {
-    size_t n = a.len < b.len ? a.len : b.len;
-    int c = n ? memcmp(a.data, b.data, n) : 0;
+    size_t n = a.len < b.len ? a.len : b.len, i = 0;
+    int c;
 
+    for (; i + 8 <= n && i < SLICE_WORDS_LEN; i += 8) {
+        uint64_t x = slice_word(a.data + i), y = slice_word(b.data + i);
+
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    c = i < n ? memcmp(a.data + i, b.data + i, n - i) : 0;
     return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
 static inline bool slice_eq(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    return a.len == b.len && slice_cmp(a, b) == 0;
 }
 
 /* Owned, growing bytes. All zeros is an empty buf. */
