@@ -29,6 +29,7 @@ struct lsm_iter {
     bool has_lower, has_upper;
 
     bool reverse;
+    bool on_key;         /* forwards: the input stands on a version of the key, known for sure */
     struct buf key;      /* the user key it stands on */
     struct fold fold;    /* forwards */
     struct buf old;      /* backwards: the value */
@@ -115,12 +116,18 @@ static int add_table_dels(struct lsm_iter *it, const struct slice *lower, const 
     struct version *v = it->sv->version;
 
     for (unsigned level = 0; level < LEVEL_COUNT; level++) {
-        for (size_t i = 0; i < v->levels[level].count; i++) {
+        /* Mostly no table of the level has any. */
+        size_t left = v->levels[level].rangedel_table_count;
+
+        for (size_t i = 0; left && i < v->levels[level].count; i++) {
             struct table_meta *m = v->levels[level].tables[i];
             struct sst *sst;
             int err;
 
-            if (m->stats.rangedel_count == 0 || !table_meta_overlaps(m, lower, upper))
+            if (m->stats.rangedel_count == 0)
+                continue;
+            left--;
+            if (!table_meta_overlaps(m, lower, upper))
                 continue;
             err = table_meta_sst(m, v->store, &sst);
             if (!err && sst_rangedels(sst))
@@ -234,6 +241,20 @@ static bool on_current_key(const struct lsm_iter *it)
     return it->input->valid && slice_eq(ikey_user(it->input->key), buf_slice(&it->key));
 }
 
+/* To the next older version of the key, if there is one. */
+static bool next_version(struct lsm_iter *it)
+{
+    iter_next(it->input);
+    it->on_key = on_current_key(it);
+    return it->on_key;
+}
+
+static void skip_key(struct lsm_iter *it)
+{
+    while (it->on_key)
+        next_version(it);
+}
+
 /* A patch must outlive the input's next move; a full value ends the walk, so it may borrow. */
 static int feed(struct lsm_iter *it)
 {
@@ -253,6 +274,14 @@ static int feed(struct lsm_iter *it)
     return fold_add(&it->fold, kind, ikey_seqno(it->input->key), value, &pin);
 }
 
+/* Most keys: the newest version is a visible value, and there is nothing to fold. */
+static bool is_plain(const struct lsm_iter *it, uint64_t deleted_to)
+{
+    uint64_t seqno = ikey_seqno(it->input->key);
+
+    return ikey_kind(it->input->key) == KIND_PUT && seqno <= it->seqno && seqno >= deleted_to;
+}
+
 /* The value of the key whose first version the input stands on: 1, 0 when it has none, an error. */
 static int resolve_forward(struct lsm_iter *it)
 {
@@ -263,21 +292,24 @@ static int resolve_forward(struct lsm_iter *it)
         return err;
     fold_begin(&it->fold);
     deleted_to = covering(it, buf_slice(&it->key));
-    for (; on_current_key(it); iter_next(it->input)) {
+    it->on_key = true;
+    if (is_plain(it, deleted_to)) {
+        it->value = it->input->value;
+        return 1;
+    }
+    do {
         uint64_t seqno = ikey_seqno(it->input->key);
 
         if (seqno > it->seqno)
             continue;
-        if (seqno < deleted_to) {
-            fold_end(&it->fold);
+        if (seqno < deleted_to)
             break;
-        }
         err = feed(it);
         if (err < 0)
             return err;
         if (it->fold.done)
             break;
-    }
+    } while (next_version(it));
     if (it->input->err)
         return it->input->err;
     fold_end(&it->fold);
@@ -298,7 +330,7 @@ static bool before_lower(const struct lsm_iter *it, struct slice user)
 /* From the input's position on, find the first key that has a value. */
 static int find_forward(struct lsm_iter *it)
 {
-    it->reverse = false;
+    it->reverse = it->on_key = false;
     while (it->input->valid) {
         int found;
 
@@ -307,8 +339,7 @@ static int find_forward(struct lsm_iter *it)
         found = resolve_forward(it);
         if (found)
             return found;
-        while (on_current_key(it))
-            iter_next(it->input);
+        skip_key(it);
     }
     return it->input->err;
 }
@@ -458,8 +489,7 @@ int lsm_iter_next(struct lsm_iter *it)
             return err;
         iter_seek(it->input, buf_slice(&it->seek_key));
     } else {
-        while (on_current_key(it))
-            iter_next(it->input);
+        skip_key(it);
     }
     return find_forward(it);
 }

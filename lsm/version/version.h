@@ -75,7 +75,8 @@ struct table_array; /* table_array.h */
 struct level {
     struct table_meta **tables;
     size_t count;
-    uint64_t len; /* bytes of all tables */
+    uint64_t len;                /* bytes of all tables */
+    size_t rangedel_table_count; /* tables that have range tombstones */
     struct table_array
         *array; /* owns `tables`; versions share it while the level does not change */
 };

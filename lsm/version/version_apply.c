@@ -115,6 +115,7 @@ static void level_push(struct level *level, struct table_meta *m)
     table_array_push(level->array, m);
     level->count++;
     level->len += m->stats.file_len;
+    level->rangedel_table_count += m->stats.rangedel_count > 0;
 }
 
 /* Merge base and change into ret, whose array has room for both. */
