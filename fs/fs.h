@@ -51,7 +51,7 @@ struct fs_mkfs_options {
 struct fs_options {
     bool read_only;
     unsigned lock_wait_ms; /* for the store's lock */
-    size_t cache_len;      /* bytes for the engine's block cache; 0 for the default */
+    size_t cache_len;      /* bytes of memory for the engine (lsm.h); 0 for the default */
     void (*log)(void *arg, enum lsm_log_level level, const char *text);
     void *log_arg;
 };

@@ -268,7 +268,7 @@ const char *mount_options_help(void)
 {
     return "  ro, rw              read-only or not (rw)\n"
            "  commit=SECONDS      make writes durable at least so often, 1 to 3600 (5)\n"
-           "  cache=SIZE          memory for blocks read from the store, such as 256M\n"
+           "  cache=SIZE          memory for recent changes and for blocks read (160M)\n"
            "  allow_other         let other users in; permissions are always checked\n"
            "  allow_root          let root in\n"
            "  suid, nosuid        set-id programs work or not (suid for root, nosuid for others)\n"
