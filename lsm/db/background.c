@@ -24,6 +24,7 @@
 enum {
     RETRY_MS = 200,
     QUIET_MS = 10000, /* after so long without a full memtable, level 0 is put in order */
+    TIDY_MS = 5000,   /* after so long without a write, what was deleted gives its space back */
     L0_PATIENCE = 3   /* times l0_compact_count: so many runs may gather before that */
 };
 
@@ -92,6 +93,32 @@ static bool relieve_locked(struct lsm_db *db) REQUIRES(db->mu)
     return true;
 }
 
+/*
+ * Deletions free nothing as long as they lie in the memtable, and nobody else flushes the last
+ * ones. So when nothing has been written for a while they are flushed; compaction then sees them.
+ */
+static bool tidy_locked(struct lsm_db *db) REQUIRES(db->mu)
+{
+    struct background *bg = &db->background;
+    uint64_t now = now_ns(CLOCK_MONOTONIC), seqno = atomic_load(&db->visible_seqno);
+
+    if (!atomic_load(&db->delete_count) || db->sv->imm_count || bg->tidying || db->disk_full)
+        return false;
+    if (bg->still_seqno != seqno) {
+        bg->still_seqno = seqno;
+        bg->still_ns = now;
+    }
+    if (now - bg->still_ns < TIDY_MS * NS_PER_MS)
+        return false;
+    bg->tidying = true;
+    bg->still_ns = now;
+    mutex_unlock(&db->mu);
+    queue_try_switch_memtable(db);
+    mutex_lock(&db->mu);
+    bg->tidying = false;
+    return true;
+}
+
 /* On a nearly full disk only compactions that surely fit are tried; 0: any. */
 static uint64_t compaction_len_max_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
@@ -144,8 +171,10 @@ static bool work_locked(struct lsm_db *db, uint64_t len_max) REQUIRES(db->mu)
     if (flush_one_locked(db) || compact_piece_locked(db, true))
         return true;
     if (level0_is_behind_locked(db))
-        return pick_locked(db, len_max) || compact_piece_locked(db, false) || relieve_locked(db);
-    return compact_piece_locked(db, false) || pick_locked(db, len_max) || relieve_locked(db);
+        return pick_locked(db, len_max) || compact_piece_locked(db, false) || relieve_locked(db) ||
+               tidy_locked(db);
+    return compact_piece_locked(db, false) || pick_locked(db, len_max) || relieve_locked(db) ||
+           tidy_locked(db);
 }
 
 static void wait_for_work_locked(struct lsm_db *db) REQUIRES(db->mu)
@@ -158,6 +187,8 @@ static void wait_for_work_locked(struct lsm_db *db) REQUIRES(db->mu)
         cond_wait_ms(&db->work_cond, &db->mu, RETRY_MS);
     else if (level0_is_behind_locked(db) && is_busy_locked(db))
         cond_wait_ms(&db->work_cond, &db->mu, QUIET_MS / 8);
+    else if (atomic_load(&db->delete_count))
+        cond_wait_ms(&db->work_cond, &db->mu, TIDY_MS / 2);
     else
         cond_wait(&db->work_cond, &db->mu);
     atomic_fetch_sub(&db->background.idle_count, 1);

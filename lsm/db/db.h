@@ -94,6 +94,7 @@ struct lsm_db {
     /* Atomic. */
     atomic_uint_fast64_t visible_seqno; /* readers see everything up to it */
     atomic_uint_fast64_t synced_seqno;  /* durable; grows under sync_mu */
+    atomic_uint_fast64_t delete_count;  /* deletions in the memtable; written by the leader */
     atomic_uint_fast64_t next_file;     /* number of the next file to create */
     atomic_int sticky_err;              /* the first failed write or sync; never cleared */
     atomic_bool closing;
@@ -105,9 +106,8 @@ struct lsm_db {
     struct writer *queue_head, *queue_tail; /* [queue_mu] the head leads */
 
     /* Touched only by the writer that leads the queue. */
-    uint64_t last_seqno;   /* given to an operation */
-    uint64_t delete_count; /* deletions in the memtable */
-    uint64_t time_due_ns;  /* when the next point of time is to be remembered */
+    uint64_t last_seqno;  /* given to an operation */
+    uint64_t time_due_ns; /* when the next point of time is to be remembered */
     struct pace pace;
 
     struct mutex sync_mu; /* order 1 */

@@ -210,7 +210,7 @@ int db_switch_memtable(struct lsm_db *db)
     db->background.filled_ns = now_ns(CLOCK_MONOTONIC);
     cond_broadcast(&db->work_cond);
     mutex_unlock(&db->mu);
-    db->delete_count = 0;
+    atomic_store(&db->delete_count, 0);
     sv_put(old);
     memtable_unref(mem);
     /* The log was switched and the memtable was not: the two may not part. */
@@ -269,7 +269,7 @@ static bool memtable_is_full(struct lsm_db *db, const struct superversion *sv)
     if (memtable_empty(sv->mem))
         return false;
     len = len > blob_len ? len : blob_len;
-    if (len < limit && db->delete_count < MEMTABLE_DELETE_COUNT_MAX)
+    if (len < limit && atomic_load(&db->delete_count) < MEMTABLE_DELETE_COUNT_MAX)
         return false;
     /* Rather than wait for a flush, let this one grow a little. */
     return sv->imm_count + 1 < db->options.memtable_count_max || limit < db->options.memtable_len ||

@@ -61,6 +61,9 @@ struct background {
     struct compact_job *jobs;     /* of which pieces may be left to take */
     struct rate_limit rate_limit; /* of compaction and collection */
     uint64_t filled_ns;           /* when the last memtable was full */
+    bool tidying;                 /* somebody flushes what was deleted a while ago */
+    uint64_t still_seqno;         /* the last write when somebody looked, */
+    uint64_t still_ns;            /* and when it was first seen to be the last */
     /* The disk was full: not before this moment again, CLOCK_MONOTONIC. */
     uint64_t flush_retry_ns, compact_retry_ns, relieve_retry_ns;
 };

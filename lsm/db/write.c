@@ -78,6 +78,23 @@ static void collect(struct lsm_db *db, struct group *g) REQUIRES(db->queue_mu)
     }
 }
 
+/* The workers hear of the first one: they will flush deletions when nothing else is written. */
+static void note_deletions(struct lsm_db *db, const struct group *g)
+{
+    uint64_t before = atomic_load(&db->delete_count), count = before;
+
+    for (unsigned i = 0; i < g->count; i++)
+        count += g->members[i]->batch->delete_count;
+    if (count == before)
+        return;
+    atomic_store(&db->delete_count, count);
+    if (before)
+        return;
+    mutex_lock(&db->mu);
+    cond_signal(&db->work_cond);
+    mutex_unlock(&db->mu);
+}
+
 /* One append for the whole group. Sequence numbers count only when it succeeds. */
 static int append(struct lsm_db *db, struct group *g)
 {
@@ -106,8 +123,7 @@ static int append(struct lsm_db *db, struct group *g)
         return err == -ENOSPC ? err : db_fail(db, err, "writing the log failed");
     db->last_seqno = seqno;
     db_note_time(db, records[0].first_seqno, time_ns);
-    for (unsigned i = 0; i < g->count; i++)
-        db->delete_count += g->members[i]->batch->delete_count;
+    note_deletions(db, g);
     atomic_fetch_add_explicit(&db->counters.wal_write_len, wal_writer_len(wal) - len,
                               memory_order_relaxed);
     return 0;

@@ -4,6 +4,8 @@
  */
 #include "blob_fixture.h"
 
+#include <time.h>
+
 enum {
     KEY_COUNT = 200 /* 4 MB of values */
 };
@@ -278,6 +280,45 @@ static void large_values_in_tables_move_to_blob_files(void **state)
     store_done(&s);
 }
 
+static void verifying_keeps_no_file_from_going(void **state)
+{
+    struct store s;
+
+    (void)state;
+    store_init(&s, false);
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        assert_int_equal(put(&s, i, 0, LARGE_LEN, 0), 0);
+    compact(&s);
+    assert_int_equal(lsm_verify(s.db, NULL, NULL, NULL), 0);
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        delete_key(&s, i);
+    compact(&s);
+    close_store(&s);
+    assert_true(files(&s, ".blob").len < live_len() / 4);
+    open_store(&s);
+    store_done(&s);
+}
+
+/* Nobody asks for it: the last deletions are flushed and compacted when it has been quiet. */
+static void what_is_deleted_gives_its_space_back_by_itself(void **state)
+{
+    time_t give_up = time(NULL) + 60;
+    struct store s;
+
+    (void)state;
+    store_init(&s, false);
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        assert_int_equal(put(&s, i, 0, LARGE_LEN, 0), 0);
+    compact(&s);
+    assert_true(files(&s, ".blob").len >= live_len());
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        delete_key(&s, i);
+    while (files(&s, ".blob").len > live_len() / 4 && time(NULL) < give_up)
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
+    assert_true(files(&s, ".blob").len <= live_len() / 4);
+    store_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +330,8 @@ int main(void)
         cmocka_unit_test(a_large_value_is_written_anew_only_after_many_patches),
         cmocka_unit_test(scattered_patches_are_folded_too),
         cmocka_unit_test(large_values_in_tables_move_to_blob_files),
+        cmocka_unit_test(verifying_keeps_no_file_from_going),
+        cmocka_unit_test(what_is_deleted_gives_its_space_back_by_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
