@@ -107,7 +107,7 @@ static void a_full_disk_ends_the_repair_and_changes_nothing(void **state)
     files_read(s.dir, before);
     assert_int_equal(env_posix_open(s.dir, 0, &base), 0);
     assert_int_equal(env_fault_open(base, &fault), 0);
-    env_fault_limit(fault, env_fault_used(fault) + (100 << 10));
+    env_fault_limit(fault, env_fault_used(fault) + 1000);
     assert_int_equal(db_repair(env_fault_env(fault), &s.options, false, NULL, NULL), -ENOSPC);
     env_fault_close(fault);
     files_read(s.dir, after);
