@@ -143,9 +143,10 @@ static void compactions_that_find_the_disk_full_give_back_what_they_wrote(void *
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), 0);
     close_store(&s);
     s.options.blob_garbage_percent = 50;
-    open_store(&s);
+    /* Before the workers begin. */
     used = env_fault_used(s.fault);
     env_fault_limit(s.fault, used + (900 << 10));
+    open_store(&s);
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), -ENOSPC);
     for (unsigned i = 0; i < 5000 && !gave_back; i++) {
         struct timespec nap = {0, 1000000};

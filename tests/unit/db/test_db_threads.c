@@ -270,12 +270,30 @@ static void batches_are_atomic_with_many_memtables(void **state)
     run_with(&o, 2);
 }
 
+/* Values and their groups in blob files that are short and soon collected. */
+static void batches_of_large_values_are_atomic(void **state)
+{
+    struct lsm_options o = small_options();
+
+    (void)state;
+    o.memtable_len = o.table_len = o.level_base_len = 64 << 10;
+    o.memtable_count_max = 3;
+    o.l0_compact_count = 1;
+    o.level_ratio = 2;
+    o.worker_count = 3;
+    o.blob_len_min = 256;
+    o.blob_file_len = 64 << 10;
+    o.blob_garbage_percent = 20;
+    run_with(&o, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_are_atomic_for_concurrent_readers),
         cmocka_unit_test(batches_are_atomic_with_few_memtables_and_many_compactions),
         cmocka_unit_test(batches_are_atomic_with_many_memtables),
+        cmocka_unit_test(batches_of_large_values_are_atomic),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
