@@ -16,22 +16,7 @@ static double share(const struct garbage_file *f)
     return (double)f->garbage_len / (double)(f->len ? f->len : 1);
 }
 
-/* Bytes that the table has in all of the files. */
-static uint64_t len_in(const struct table_meta *m, const struct garbage_file *files, size_t count)
-{
-    uint64_t len = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct blob_use *use = blob_uses_find(&m->blobs, files[i].number);
-
-        len = add_saturating(len, use ? use->len : 0);
-    }
-    return len;
-}
-
 struct search {
-    const struct garbage_file *files;
-    size_t count;
     const struct slice *start, *end;
     uint64_t len_max;
 };
@@ -50,8 +35,7 @@ static bool find_table(const struct version *v, const struct search *s,
             if (!use || use->len <= best || m->compacting ||
                 !table_meta_overlaps(m, s->start, s->end))
                 continue;
-            if (s->len_max &&
-                add_saturating(m->stats.file_len, len_in(m, s->files, s->count)) > s->len_max)
+            if (s->len_max && add_saturating(m->stats.file_len, use->len) > s->len_max)
                 continue;
             best = use->len;
             ret->inputs = &v->levels[n].tables[i];
@@ -81,7 +65,7 @@ int pick_garbage(const struct version *v, const struct garbage_file *files, size
                  const struct slice *start, const struct slice *end, uint64_t len_max,
                  struct compaction *ret)
 {
-    const struct search s = {files, count, start, end, len_max};
+    const struct search s = {start, end, len_max};
     struct chosen chosen = {.input_count = 1, .may_move = true};
     size_t i = count;
     bool found = false;

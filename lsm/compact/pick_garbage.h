@@ -18,8 +18,8 @@ struct garbage_file {
  * [start, end] (NULL: no bound) and refers to one of the files: of the file with the largest share
  * of garbage for which there is one, the table with the most bytes in it. It is its only input, and
  * its level the output; level 0 is left to ordinary compactions. len_max > 0 limits the bytes of
- * the table and of what it has in the files. 1 with *ret, 0, -ENOMEM. It comes to an end: the
- * output refers to none of the files.
+ * the table and of what it has in the file that it is chosen for. 1 with *ret, 0, -ENOMEM. It comes
+ * to an end: the output refers to none of the files.
  */
 int pick_garbage(const struct version *v, const struct garbage_file *files, size_t count,
                  const struct slice *start, const struct slice *end, uint64_t len_max,

@@ -49,6 +49,7 @@ void background_has_space_locked(struct lsm_db *db)
     struct background *bg = &db->background;
 
     db->disk_full = false;
+    db->garbage_hint = true; /* there was no room to move things to */
     bg->flush_retry_ns = bg->compact_retry_ns = bg->relieve_retry_ns = 0;
     background_wake_locked(db);
 }

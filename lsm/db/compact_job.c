@@ -185,6 +185,52 @@ static void job_free(struct compact_job *job)
     free(job);
 }
 
+/* Bytes that the inputs have in a blob file. */
+static uint64_t len_in_file(const struct compaction *c, uint64_t number)
+{
+    uint64_t len = 0;
+
+    for (unsigned which = 0; which < 2; which++) {
+        for (size_t i = 0; i < c->input_count[which]; i++) {
+            const struct blob_use *use = blob_uses_find(&c->inputs[which][i]->blobs, number);
+
+            len += use ? use->len : 0;
+        }
+    }
+    return len;
+}
+
+/*
+ * Which blob files are to be emptied: as many as the disk has room for. A merge goes on without,
+ * since on a full disk it is what may give space back; what was to do nothing else has failed.
+ */
+static int choose_moved(struct lsm_db *db, struct compact_job *job)
+{
+    const struct compaction *c = &job->c;
+    uint64_t room = db_space_to_spare(db), need = c->input_len;
+    struct garbage_list *list = &job->garbage;
+    size_t kept = 0;
+    bool left = false, any = false;
+    int err = garbage_find(db, list);
+
+    for (size_t i = 0; !err && i < list->count; i++) {
+        uint64_t len = len_in_file(c, list->numbers[i]);
+
+        if (len && (need > room || len > room - need)) {
+            left = true;
+            continue;
+        }
+        any |= len > 0;
+        need += len;
+        list->numbers[kept] = list->numbers[i];
+        list->files[kept++] = list->files[i];
+    }
+    list->count = kept;
+    if (!err && left && !any && job->awaited && c->input_level == c->output_level)
+        err = -ENOSPC;
+    return err;
+}
+
 static int job_new(struct lsm_db *db, const struct compaction *c, bool awaited,
                    struct compact_job **ret)
 {
@@ -200,7 +246,7 @@ static int job_new(struct lsm_db *db, const struct compaction *c, bool awaited,
     if (!err && c->split)
         err = choose_cuts(db, job);
     if (!err)
-        err = garbage_find(db, &job->garbage);
+        err = choose_moved(db, job);
     if (!err)
         err = subranges_of(c, &db->store, wished_pieces(db, c), &job->ranges);
     if (!err)
@@ -437,10 +483,13 @@ static int pick_garbage_locked(struct lsm_db *db, uint64_t len_max, struct compa
     REQUIRES(db->mu)
 {
     struct garbage_list list = {0};
+    uint64_t room;
     int picked;
 
     db->garbage_hint = false;
     mutex_unlock(&db->mu);
+    room = db_space_to_spare(db);
+    len_max = len_max && len_max < room ? len_max : room + 1; /* 0 would be no limit */
     picked = garbage_find(db, &list);
     background_failed(db, picked, "counting the garbage of blob files failed");
     mutex_lock(&db->mu);

@@ -93,6 +93,17 @@ bool db_space_is_low(struct lsm_db *db)
     return low;
 }
 
+uint64_t db_space_to_spare(struct lsm_db *db)
+{
+    struct superversion *sv = sv_get(db);
+    uint64_t total, free_len, spare = 0;
+
+    if (env_space(db->env, &total, &free_len) == 0 && free_len > space_needed(sv, 0, total))
+        spare = free_len - space_needed(sv, 0, total);
+    sv_put(sv);
+    return spare;
+}
+
 static int check_space(struct lsm_db *db, const struct superversion *sv, size_t len)
 {
     int err = refresh_space(db, len);

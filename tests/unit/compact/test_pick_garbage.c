@@ -122,8 +122,8 @@ static void bounds_of_keys_and_bytes_are_kept(void **state)
     assert_int_equal(pick(&s, files, 2, "b", NULL, 0), 22);
     assert_int_equal(pick(&s, files, 2, NULL, "b", 0), 21);
     assert_int_equal(pick(&s, files, 2, "n", NULL, 0), 0);
-    assert_int_equal(pick(&s, files, 2, NULL, NULL, 1700), 21);
-    assert_int_equal(pick(&s, files, 2, NULL, NULL, 1699), 22);
+    assert_int_equal(pick(&s, files, 2, NULL, NULL, 1400), 21);
+    assert_int_equal(pick(&s, files, 2, NULL, NULL, 1399), 22);
     assert_int_equal(pick(&s, files, 2, NULL, NULL, 1099), 0);
     done(&s);
 }

@@ -17,16 +17,19 @@ static void put_all(struct store *s, unsigned count)
         assert_int_equal(put(s, i, 0, LARGE_LEN, 0), 0);
 }
 
-/* Every fourth value stays, so that their files are worth emptying, but one batch later. */
-static void delete_most(struct store *s)
+static int delete_with(struct store *s, unsigned key, unsigned flags)
 {
-    for (unsigned i = 0; i < KEY_COUNT; i++) {
-        char name[16];
+    char name[16];
 
-        sprintf(name, "k%06u", i);
-        if (i % 4)
-            assert_int_equal(lsm_delete(s->db, name, strlen(name), 0), 0);
-    }
+    sprintf(name, "k%06u", key);
+    return lsm_delete(s->db, name, strlen(name), flags);
+}
+
+/* Every fourth value stays. */
+static void delete_most(struct store *s, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_true(i % 4 == 0 || delete_with(s, i, 0) == 0);
 }
 
 static void check_rest(struct store *s)
@@ -70,7 +73,7 @@ static void moving_large_values_is_limited_like_other_writing(void **state)
     close_store(&s);
     s.options.rate_limit_len = 500000;
     open_store(&s);
-    delete_most(&s);
+    delete_most(&s, KEY_COUNT);
     clock_gettime(CLOCK_MONOTONIC, &from);
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), 0);
     clock_gettime(CLOCK_MONOTONIC, &to);
@@ -139,13 +142,13 @@ static void compactions_that_find_the_disk_full_give_back_what_they_wrote(void *
     s.options.blob_garbage_percent = 99;
     s.options.blob_file_len = 8 << 20;
     open_store(&s);
-    delete_most(&s);
+    delete_most(&s, KEY_COUNT);
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), 0);
     close_store(&s);
     s.options.blob_garbage_percent = 50;
-    /* Before the workers begin. */
-    used = env_fault_used(s.fault);
-    env_fault_limit(s.fault, used + (900 << 10));
+    /* Before the workers begin; the log's reserve does not count. */
+    used = env_fault_used(s.fault) + (1 << 20);
+    env_fault_fail(s.fault, ENV_FAULT_APPEND, 30, ENOSPC, true);
     open_store(&s);
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), -ENOSPC);
     for (unsigned i = 0; i < 5000 && !gave_back; i++) {
@@ -156,10 +159,53 @@ static void compactions_that_find_the_disk_full_give_back_what_they_wrote(void *
         nanosleep(&nap, NULL);
     }
     assert_true(gave_back);
-    env_fault_limit(s.fault, 0);
+    env_fault_fail(s.fault, 0, 0, 0, false);
     check_rest(&s);
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), 0);
     check_rest(&s);
+    store_done(&s);
+}
+
+/* All that is to be moved at once, from one table's files, does not fit. */
+static void a_nearly_full_disk_is_emptied_as_far_as_there_is_room(void **state)
+{
+    enum {
+        COUNT = 600,
+        GONE_COUNT = 156 /* of three files */
+    };
+    struct store s;
+    uint64_t used;
+    bool gave_back = false;
+
+    (void)state;
+    store_init(&s, true);
+    put_all(&s, COUNT);
+    assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), 0);
+    close_store(&s);
+    s.options.blob_garbage_percent = 99;
+    s.options.l0_compact_count = 1;
+    open_store(&s);
+    delete_most(&s, COUNT);
+    assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), 0);
+    close_store(&s);
+    s.options.blob_garbage_percent = 50;
+    s.options.worker_count = 1;
+    /* Before the worker begins. */
+    used = env_fault_used(s.fault);
+    env_fault_limit(s.fault, used + (3 << 20));
+    open_store(&s);
+    for (unsigned i = 0; i < GONE_COUNT; i += 4)
+        assert_int_equal(delete_with(&s, i, LSM_WRITE_URGENT), 0);
+    for (unsigned i = 0; i < 10000 && !gave_back; i++) {
+        struct timespec nap = {0, 1000000};
+
+        gave_back = env_fault_used(s.fault) + (2 << 20) < used;
+        nanosleep(&nap, NULL);
+    }
+    assert_true(gave_back);
+    env_fault_limit(s.fault, 0);
+    for (unsigned i = GONE_COUNT; i < COUNT; i += 4)
+        check(&s, i, 0, LARGE_LEN);
     store_done(&s);
 }
 
@@ -170,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_failed_sync_of_large_values_is_never_tried_again),
         cmocka_unit_test(a_file_that_nobody_refers_to_needs_no_sync_to_go),
         cmocka_unit_test(compactions_that_find_the_disk_full_give_back_what_they_wrote),
+        cmocka_unit_test(a_nearly_full_disk_is_emptied_as_far_as_there_is_room),
         cmocka_unit_test(unsynced_files_do_not_use_up_the_descriptors),
     };
 
