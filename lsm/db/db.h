@@ -217,7 +217,7 @@ int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent);
 
 /* Is less free than flushes and compactions may need? Reads the disk anew. */
 bool db_space_is_low(struct lsm_db *db);
-/* Bytes that may be written without touching what memtables and the reserve need; asks the disk. */
+/* Bytes that may be written to give space back: not what memtables need, nor all of the reserve. */
 uint64_t db_space_to_spare(struct lsm_db *db);
 
 /* write.c: switch the memtable, unless somebody is writing just now. */

@@ -21,6 +21,7 @@ enum {
     SPACE_CHECK_NS = 100 * 1000000,    /* or after so long */
     SPACE_RESERVE_LEN_MAX = 512 << 20, /* bytes */
     SPACE_RESERVE_PART = 16,           /* of the disk, at most */
+    RESERVE_KEPT_PART = 4,             /* of the reserve: not even collection may use it */
     MEMTABLE_LEN_MIN = 256 << 10,
     BLOB_LEN_FACTOR = 4, /* a memtable may refer to so many times its length in blob files */
     FULL_RETRY_MS = 200,
@@ -96,10 +97,13 @@ bool db_space_is_low(struct lsm_db *db)
 uint64_t db_space_to_spare(struct lsm_db *db)
 {
     struct superversion *sv = sv_get(db);
-    uint64_t total, free_len, spare = 0;
+    uint64_t total, free_len, kept, spare = 0;
 
-    if (env_space(db->env, &total, &free_len) == 0 && free_len > space_needed(sv, 0, total))
-        spare = free_len - space_needed(sv, 0, total);
+    /* The reserve is there for this: on a full disk nothing else gives space back. */
+    if (env_space(db->env, &total, &free_len) == 0) {
+        kept = memtables_len(sv) + reserve_len(total) / RESERVE_KEPT_PART;
+        spare = free_len > kept ? free_len - kept : 0;
+    }
     sv_put(sv);
     return spare;
 }
