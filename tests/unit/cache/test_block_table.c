@@ -43,7 +43,7 @@ static void check(const struct block_table *t)
 /* hash_count: how many different hashes; few of them lie at the end of the table. */
 static void mix(struct rng *r, uint64_t hash_count)
 {
-    struct block_table t = {0};
+    struct block_table t = {.mask = 0};
 
     for (size_t i = 0; i < BLOCK_COUNT; i++)
         blocks[i] = (struct block){.hash = UINT64_MAX - rng_below(r, hash_count)};
