@@ -174,6 +174,29 @@ static void an_iterator_keeps_the_files_that_it_reads(void **state)
     store_done(&s);
 }
 
+/* It replays the manifest, old versions too, whose tables the iterator holds. */
+static void verifying_does_not_keep_files_that_an_iterator_held(void **state)
+{
+    struct store s;
+    struct lsm_iter *it;
+
+    (void)state;
+    store_init(&s, false);
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        assert_int_equal(put(&s, i, 0, LARGE_LEN, 0), 0);
+    assert_int_equal(lsm_flush(s.db), 0);
+    assert_int_equal(lsm_iter_new(s.db, NULL, NULL, 0, NULL, 0, &it), 0);
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        delete_key(&s, i);
+    compact(&s);
+    assert_int_equal(lsm_verify(s.db, NULL, NULL, NULL), 0);
+    lsm_iter_free(it);
+    close_store(&s);
+    assert_int_equal(files(&s, ".blob").count, 0);
+    open_store(&s);
+    store_done(&s);
+}
+
 static void patch(struct store *s, const char *key, uint64_t offset, const void *bytes, size_t len)
 {
     struct lsm_batch *b;
@@ -327,6 +350,7 @@ int main(void)
         cmocka_unit_test(files_with_little_garbage_are_left_alone),
         cmocka_unit_test(what_a_snapshot_shows_stays),
         cmocka_unit_test(an_iterator_keeps_the_files_that_it_reads),
+        cmocka_unit_test(verifying_does_not_keep_files_that_an_iterator_held),
         cmocka_unit_test(a_large_value_is_written_anew_only_after_many_patches),
         cmocka_unit_test(scattered_patches_are_folded_too),
         cmocka_unit_test(large_values_in_tables_move_to_blob_files),
