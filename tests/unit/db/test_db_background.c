@@ -486,10 +486,14 @@ static void closing_is_noticed_by_a_worker_that_looks_at_the_disk(void **state)
 {
     char *dir = scratch_new();
     struct lsm_options o = small_options(1);
-    struct lsm_db *db = open_gated(dir, &o);
+    struct lsm_db *db;
+    struct env *env;
 
     (void)state;
-    gate.ops.space = space_hook;
+    assert_int_equal(env_posix_open(dir, ENV_CREATE, &env), 0);
+    gate_install(env);
+    gate.ops.space = space_hook; /* before there are workers */
+    assert_int_equal(db_open(env, &o, &db), 0);
     space.closer = pthread_self();
     atomic_store(&space.db, db);
     mutex_lock(&db->mu);
