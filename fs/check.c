@@ -7,8 +7,10 @@
  *   3. inodes: 'I', 'B', 'X', 'O' and the sorted names, joined by inode number in one sweep;
  *   4. tree:   directories hang together and reach the root; numbers were handed out.
  *
- * Nothing is written. Damage that one pass meets is counted and does not end the check: a later
- * pass then stays silent about what the damage would explain.
+ * All is read as of one moment. Nothing is written here; but a repair that is called for a problem
+ * may write, and then the check ends after the phase, to begin anew (repair.c). Damage that one
+ * pass meets is counted and does not end the check: a later pass then stays silent about what the
+ * damage would explain.
  */
 #include "fs/fsck.h"
 
@@ -52,6 +54,14 @@ const char *check_kind_name(enum check_kind kind)
     return (unsigned)kind < CHECK_KIND_COUNT ? kind_names[kind] : "unknown";
 }
 
+const char *check_phase_name(enum check_phase phase)
+{
+    static const char *const names[CHECK_PHASE_COUNT] = {"store", "facts", "names", "inodes",
+                                                         "tree"};
+
+    return (unsigned)phase < CHECK_PHASE_COUNT ? names[phase] : "unknown";
+}
+
 void *check_array_add(struct check_array *a, size_t item_len)
 {
     if (a->count == a->cap) {
@@ -69,15 +79,15 @@ void *check_array_add(struct check_array *a, size_t item_len)
 /* lsm_verify's callbacks. */
 static int store_damage(void *arg, const char *file, uint64_t offset, const char *text)
 {
+    static const struct check_finding f = {.kind = CHECK_STORE_DAMAGE};
     struct check *c = arg;
 
     /* The engine's own words often name the place already. */
     if (strstr(text, file))
-        return check_problem(c, CHECK_STORE_DAMAGE, "%s", text);
+        return check_found(c, &f, "%s", text);
     if (offset)
-        return check_problem(c, CHECK_STORE_DAMAGE, "%s at byte %llu: %s", file,
-                             (unsigned long long)offset, text);
-    return check_problem(c, CHECK_STORE_DAMAGE, "%s: %s", file, text);
+        return check_found(c, &f, "%s at byte %llu: %s", file, (unsigned long long)offset, text);
+    return check_found(c, &f, "%s: %s", file, text);
 }
 
 static void store_progress(void *arg, uint64_t done_len, uint64_t total_len)
@@ -96,7 +106,8 @@ static int check_store(struct check *c)
         return 0;
     err = lsm_verify(c->db, store_damage, store_progress, c);
     if (lsm_is_damage(err))
-        return check_problem(c, CHECK_STORE_DAMAGE, "%s", lsm_detail());
+        return check_found(c, &(struct check_finding){.kind = CHECK_STORE_DAMAGE}, "%s",
+                           lsm_detail());
     return err < 0 ? err : 0;
 }
 
@@ -113,34 +124,56 @@ static void tell_orphans(struct check *c)
     c->options->info(c->options->arg, text);
 }
 
+/* Each phase judges by what those before it read; a repair makes that obsolete. */
+static int run_phases(struct check *c)
+{
+    static const struct {
+        enum check_phase phase;
+        int (*run)(struct check *c);
+    } phases[] = {
+        {CHECK_PHASE_STORE, check_store},   {CHECK_PHASE_FACTS, check_super},
+        {CHECK_PHASE_FACTS, check_keys},    {CHECK_PHASE_NAMES, check_names},
+        {CHECK_PHASE_INODES, check_inodes}, {CHECK_PHASE_TREE, check_tree},
+    };
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]) && !err && !c->repaired; i++) {
+        if (c->options->phase && (!i || phases[i].phase != phases[i - 1].phase))
+            c->options->phase(c->options->arg, phases[i].phase);
+        err = phases[i].run(c);
+    }
+    return err;
+}
+
+static void check_free(struct check *c)
+{
+    lsm_snapshot_close(c->db, c->snapshot);
+    free(c->entries.items);
+    free(c->sums.items);
+    free(c->dirs.items);
+    free(c->groups.items);
+    buf_free(&c->path);
+}
+
 int check_run(struct lsm_db *db, const struct check_options *options, struct check_result *ret)
 {
     static const struct check_options none;
     struct check c = {.db = db, .options = options ? options : &none, .result = ret};
+    struct lsm_snapshot *snapshot;
     int err;
 
     *ret = (struct check_result){0};
-    err = check_store(&c);
-    if (!err)
-        err = check_super(&c);
-    if (!err)
-        err = check_keys(&c);
-    if (!err)
-        err = check_names(&c);
-    if (!err)
-        err = check_inodes(&c);
-    if (!err)
-        err = check_tree(&c);
+    err = lsm_snapshot_open(db, &snapshot);
+    if (err)
+        return err;
+    c.snapshot = snapshot;
+    err = run_phases(&c);
     if (lsm_is_damage(err))
-        err = check_problem(&c, CHECK_UNREADABLE, "%s; what depends on it was not checked",
-                            *lsm_detail() ? lsm_detail() : lsm_strerror(err));
-    else if (!err)
+        err = check_found(&c, &(struct check_finding){.kind = CHECK_UNREADABLE},
+                          "%s; what depends on it was not checked",
+                          *lsm_detail() ? lsm_detail() : lsm_strerror(err));
+    else if (!err && !c.repaired)
         tell_orphans(&c);
-    free(c.entries.items);
-    free(c.sums.items);
-    free(c.dirs.items);
-    free(c.groups.items);
-    buf_free(&c.path);
-    buf_free(&c.text);
+    check_free(&c);
     return err;
 }

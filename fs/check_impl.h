@@ -52,6 +52,7 @@ struct check_array {
 
 struct check {
     struct lsm_db *db;
+    struct lsm_snapshot *snapshot; /* all is read as of this moment: repairs do not show */
     const struct check_options *options;
     struct check_result *result;
 
@@ -66,8 +67,10 @@ struct check {
     struct check_array dirs;    /* struct check_dir, by ino */
     struct check_array groups;  /* struct check_group, by group */
     bool names_known;
+    bool damaged;    /* some bytes could not be read: nothing may be repaired on their account */
+    bool repaired;   /* what was read no longer holds: the check is to begin anew */
     bool names_lost; /* some names could not be read: missing ones prove nothing */
-    struct buf path, text;
+    struct buf path;
 };
 
 /* Room for one more item of item_len bytes at the end, counted; NULL when memory is short. */
@@ -76,17 +79,60 @@ void *check_array_add(struct check_array *a, size_t item_len);
 /* --- check_report.c --- */
 
 /*
- * Count a problem and tell it: of the store; of an inode; of the entry in directory `parent` that
- * names inode ino; of the name `name` in directory `parent`. -ENOMEM or 0.
+ * How a finding can be repaired; fs/repair.c has a function for each. A repair looks at the store
+ * as it is by then, not as it was when the finding was made.
  */
-int check_problem(struct check *c, enum check_kind kind, const char *fmt, ...)
+enum check_fix {
+    FIX_NONE,
+    FIX_FACTS,        /* write the facts that are missing or damaged */
+    FIX_NUMBER,       /* raise group_next above the group of ino */
+    FIX_KEY_DELETE,   /* delete key */
+    FIX_KEYS_DELETE,  /* delete all keys from key up to value (empty: to the end) */
+    FIX_ENTRY_RENAME, /* give the entry at key a legal name */
+    FIX_ENTRY_REHASH, /* move the entry at key to where it is looked for */
+    FIX_ENTRY_RECORD, /* write the value of the entry at key from its inode, or remove it */
+    FIX_ENTRY_REMOVE, /* remove the entry at key */
+    FIX_ENTRY_TYPE,   /* write the inode's type into the entries of ino in parent */
+    FIX_NAME_REMOVE,  /* remove the entries of ino in parent */
+    FIX_ENTRIES_MOVE, /* move the entries in ino, which is no directory, to lost+found */
+    FIX_ROOT,         /* make the root a directory */
+    FIX_REBUILD,      /* make a record of ino from what carries its number (item) */
+    FIX_RECORD_DROP,  /* remove the record of ino and the names in its entries */
+    FIX_LINK_COUNT,   /* add expected - found to the field; so do the others of fields */
+    FIX_DIR_SIZE,
+    FIX_BLOCK_COUNT,
+    FIX_DIR_PARENT, /* set the field to expected */
+    FIX_XATTR_FLAG,
+    FIX_DIR_LINKS,      /* remove all names of directory ino but one */
+    FIX_CONNECT,        /* give ino a name in lost+found */
+    FIX_ORPHAN_UNLIST,  /* there is no such inode */
+    FIX_ORPHAN_NAMED,   /* unlist it, link count as expected */
+    FIX_ORPHAN_CONNECT, /* unlist it, and a name in lost+found */
+    FIX_BLOCKS_MOVE,    /* blocks from number found on that the inode does not show: lost+found */
+    FIX_BLOCKS_TRIM,    /* cut blocks to block_len */
+    FIX_XATTRS_DELETE,  /* all of ino */
+    FIX_GROUP_RESET,    /* let directory ino take a new group */
+    FIX_NEXT_SLOT,      /* set the field to expected */
+    FIX_LOOP,           /* take ino out of directory parent, a name in lost+found */
+    FIX_COUNT
+};
+
+struct check_item;
+
+/* A problem as the checker sees it. Everything borrows, during the call. */
+struct check_finding {
+    enum check_kind kind;
+    enum check_fix fix;
+    uint64_t ino;            /* 0: none */
+    uint64_t parent;         /* with ino: of its entries in this directory; 0: of it as a whole */
+    struct slice key, value; /* of one key in the store */
+    uint64_t found, expected;
+    const struct check_item *item;
+};
+
+/* Count a problem, tell it, with a path where ino or an entry's key gives one, repair it. */
+int check_found(struct check *c, const struct check_finding *finding, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-int check_inode_problem(struct check *c, enum check_kind kind, uint64_t ino, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-int check_link_problem(struct check *c, enum check_kind kind, uint64_t ino, uint64_t parent,
-                       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-int check_entry_problem(struct check *c, enum check_kind kind, uint64_t parent, struct slice name,
-                        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void check_progress(struct check *c, enum check_phase phase, uint64_t ino);
 
 /* --- check_path.c --- */

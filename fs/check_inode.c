@@ -3,6 +3,8 @@
  * list of orphans, and for directories the sums of their entries. Where damage may have swallowed
  * what is missing, nothing is said of it: the damage itself is reported already.
  */
+#include <stdio.h>
+
 #include "fs/check_item.h"
 
 static const char *type_name(uint32_t mode)
@@ -27,72 +29,93 @@ static const char *type_name(uint32_t mode)
     }
 }
 
-/* Keys for a number that no inode has. */
-static int check_missing(struct check *c, const struct check_item *item)
+/* A finding of the item as a whole. */
+static struct check_finding item_finding(const struct check_item *item, enum check_kind kind,
+                                         enum check_fix fix)
 {
-    unsigned long long ino = item->ino;
+    return (struct check_finding){.kind = kind, .fix = fix, .ino = item->ino, .item = item};
+}
+
+/* The root's number without a record that could be a directory's. */
+static int tell_root(struct check *c, const struct check_item *item, const char *text)
+{
+    struct check_finding f = item_finding(item, CHECK_ROOT, FIX_ROOT);
+
+    f.ino = 0;
+    return check_found(c, &f, "%s", text);
+}
+
+/* Whether a lost record leaves enough behind to make another one. */
+static bool has_contents(const struct check_item *item)
+{
+    return item->block_count || item->sum.entry_count ||
+           (item->xattr_count && (item->entry_count || item->present));
+}
+
+/* The entries that name an inode whose record is missing. */
+static int tell_dangling(struct check *c, const struct check_item *item)
+{
+    struct check_finding f =
+        item_finding(item, CHECK_ENTRY_INODE, has_contents(item) ? FIX_REBUILD : FIX_NAME_REMOVE);
     int err = 0;
 
-    if (item->ino == FS_ROOT_INO)
-        err = check_problem(c, CHECK_ROOT,
-                            item->record_unsure ? "the root directory's inode cannot be read"
-                                                : "the root directory has no inode");
-    for (size_t i = 0; i < item->entry_count && !err; i++) {
-        if (item->record_unsure)
-            err = check_link_problem(c, CHECK_UNREADABLE, item->ino, item->entries[i].parent,
-                                     "its inode %llu cannot be read: damaged", ino);
-        else
-            err = check_link_problem(c, CHECK_ENTRY_INODE, item->ino, item->entries[i].parent,
-                                     "the entry names inode %llu, which does not exist", ino);
+    if (item->record_unsure) {
+        f.kind = CHECK_UNREADABLE;
+        f.fix = FIX_NONE;
     }
-    if (err || item->record_unsure)
-        return err;
-    if (item->sum.entry_count && item->ino != FS_ROOT_INO)
-        err = check_inode_problem(c, CHECK_ENTRY_PARENT, item->ino,
-                                  "%llu entries lie in directory inode %llu, which does not exist",
-                                  (unsigned long long)item->sum.entry_count, ino);
-    if (!err && item->block_count)
-        err = check_inode_problem(c, CHECK_BLOCK_OWNER, item->ino,
-                                  "%llu blocks belong to inode %llu, which does not exist",
-                                  (unsigned long long)item->block_count, ino);
-    if (!err && item->xattr_count)
-        err = check_inode_problem(c, CHECK_XATTR_OWNER, item->ino,
-                                  "%llu attributes belong to inode %llu, which does not exist",
-                                  (unsigned long long)item->xattr_count, ino);
-    if (!err && item->orphan)
-        err = check_inode_problem(c, CHECK_ORPHAN, item->ino,
-                                  "inode %llu is listed as an orphan but does not exist", ino);
+    for (size_t i = 0; i < item->entry_count && !err; i++) {
+        f.parent = item->entries[i].parent;
+        err = check_found(c, &f,
+                          item->record_unsure ? "its inode %llu cannot be read: damaged"
+                                              : "the entry names inode %llu, which does not exist",
+                          (unsigned long long)item->ino);
+    }
     return err;
 }
 
-static int check_record(struct check *c, const struct check_item *item)
+/* Keys for a number that no inode has. */
+static int check_missing(struct check *c, const struct check_item *item)
 {
-    const struct inode *in = &item->in;
+    struct check_finding f = item_finding(item, CHECK_ENTRY_PARENT, FIX_REBUILD);
+    unsigned long long ino = item->ino;
+    int err;
 
-    if (S_ISREG(in->mode) && in->size > FS_FILE_LEN_MAX)
-        return check_inode_problem(c, CHECK_INODE_RECORD, item->ino,
-                                   "the size %llu is larger than a file can be",
-                                   (unsigned long long)in->size);
-    if (S_ISLNK(in->mode) && (in->size != item->target_len || !in->size))
-        return check_inode_problem(c, CHECK_INODE_RECORD, item->ino,
-                                   "the size %llu is not the length %zu of the link's target",
-                                   (unsigned long long)in->size, item->target_len);
-    if (S_ISDIR(in->mode) && in->next_slot > INODE_SLOT_COUNT)
-        return check_inode_problem(c, CHECK_INODE_RECORD, item->ino,
-                                   "the next slot %u is impossible", in->next_slot);
-    return 0;
+    if (item->ino == FS_ROOT_INO)
+        return tell_root(c, item,
+                         item->record_unsure ? "the root directory's inode cannot be read"
+                                             : "the root directory has no inode");
+    err = tell_dangling(c, item);
+    if (err || item->record_unsure)
+        return err;
+    if (item->sum.entry_count)
+        err = check_found(c, &f, "%llu entries lie in directory inode %llu, which does not exist",
+                          (unsigned long long)item->sum.entry_count, ino);
+    f.kind = CHECK_BLOCK_OWNER;
+    if (!err && item->block_count)
+        err = check_found(c, &f, "%llu blocks belong to inode %llu, which does not exist",
+                          (unsigned long long)item->block_count, ino);
+    f.kind = CHECK_XATTR_OWNER;
+    f.fix = has_contents(item) ? FIX_REBUILD : FIX_XATTRS_DELETE;
+    if (!err && item->xattr_count)
+        err = check_found(c, &f, "%llu attributes belong to inode %llu, which does not exist",
+                          (unsigned long long)item->xattr_count, ino);
+    f.kind = CHECK_ORPHAN;
+    f.fix = FIX_ORPHAN_UNLIST;
+    if (!err && item->orphan)
+        err = check_found(c, &f, "inode %llu is listed as an orphan but does not exist", ino);
+    return err;
 }
 
 /* Numbers come from groups, groups from a counter. */
 static int check_number(struct check *c, const struct check_item *item)
 {
+    struct check_finding f = item_finding(item, CHECK_INODE_NUMBER, FIX_NUMBER);
     uint64_t group = item->ino >> 16, slot = item->ino & 0xffff;
     struct check_group *last = NULL;
 
-    if (!item->ino || (c->group_next && group >= c->group_next))
-        return check_inode_problem(c, CHECK_INODE_NUMBER, item->ino,
-                                   "inode number %llu was never handed out",
-                                   (unsigned long long)item->ino);
+    if (c->group_next && group >= c->group_next)
+        return check_found(c, &f, "inode number %llu was never handed out",
+                           (unsigned long long)item->ino);
     if (c->groups.count)
         last = (struct check_group *)c->groups.items + c->groups.count - 1;
     if (!last || last->group != group) {
@@ -105,134 +128,178 @@ static int check_number(struct check *c, const struct check_item *item)
     return 0;
 }
 
-static int check_blocks(struct check *c, const struct check_item *item)
+static int check_block_places(struct check *c, const struct check_item *item)
 {
-    const struct inode *in = &item->in;
+    struct check_finding f = item_finding(item, CHECK_BLOCK_PLACE, FIX_BLOCKS_MOVE);
     int err = 0;
 
-    if (!S_ISREG(in->mode) && (item->block_count || in->block_count))
-        return check_inode_problem(c, CHECK_BLOCK_OWNER, item->ino, "a %s has blocks",
-                                   type_name(in->mode));
+    f.found = item->behind_first;
     if (item->behind_count)
-        err = check_inode_problem(c, CHECK_BLOCK_PLACE, item->ino,
-                                  "%llu blocks reach behind the end of the file at %llu; the first "
-                                  "is block %llu",
-                                  (unsigned long long)item->behind_count,
-                                  (unsigned long long)in->size,
-                                  (unsigned long long)item->behind_first);
+        err = check_found(
+            c, &f, "%llu blocks reach behind the end of the file at %llu; the first is block %llu",
+            (unsigned long long)item->behind_count, (unsigned long long)item->in.size,
+            (unsigned long long)item->behind_first);
+    f.kind = CHECK_BLOCK_LEN;
+    f.fix = FIX_BLOCKS_TRIM;
     if (!err && item->long_count)
-        err = check_inode_problem(c, CHECK_BLOCK_LEN, item->ino,
-                                  "%llu blocks are longer than %u bytes; the first is block %llu",
-                                  (unsigned long long)item->long_count, c->block_len,
-                                  (unsigned long long)item->long_first);
+        err = check_found(c, &f, "%llu blocks are longer than %u bytes; the first is block %llu",
+                          (unsigned long long)item->long_count, c->block_len,
+                          (unsigned long long)item->long_first);
+    return err;
+}
+
+static int check_blocks(struct check *c, const struct check_item *item)
+{
+    struct check_finding f = item_finding(item, CHECK_BLOCK_OWNER, FIX_BLOCKS_MOVE);
+    const struct inode *in = &item->in;
+    int err;
+
+    if (!S_ISREG(in->mode) && item->block_count)
+        return check_found(c, &f, "a %s has blocks", type_name(in->mode));
+    err = check_block_places(c, item);
     if (err || item->block_count == in->block_count)
         return err;
+    f.kind = CHECK_UNREADABLE;
+    f.fix = FIX_NONE;
     if (item->blocks_unsure)
-        return check_inode_problem(c, CHECK_UNREADABLE, item->ino,
-                                   "parts of the contents cannot be read: damaged");
-    return check_inode_problem(
-        c, CHECK_BLOCK_COUNT, item->ino, "the inode counts %llu blocks, but there are %llu",
-        (unsigned long long)in->block_count, (unsigned long long)item->block_count);
+        return check_found(c, &f, "parts of the contents cannot be read: damaged");
+    f.kind = CHECK_BLOCK_COUNT;
+    f.fix = FIX_BLOCK_COUNT;
+    f.found = in->block_count;
+    f.expected = item->block_count;
+    return check_found(c, &f, "the inode counts %llu blocks, but there are %llu",
+                       (unsigned long long)in->block_count, (unsigned long long)item->block_count);
 }
 
 static int check_orphan(struct check *c, const struct check_item *item)
 {
+    struct check_finding f = item_finding(item, CHECK_ORPHAN, FIX_ORPHAN_NAMED);
     const struct inode *in = &item->in;
 
-    if (item->orphan && item->entry_count)
-        return check_inode_problem(c, CHECK_ORPHAN, item->ino,
-                                   "listed as an orphan, but it has a name");
+    f.expected = S_ISDIR(in->mode) ? 2 + item->sum.subdir_count : item->entry_count;
+    if (item->orphan && (item->entry_count || item->ino == FS_ROOT_INO))
+        return check_found(c, &f, "listed as an orphan, but it has a name");
+    f.fix = FIX_ORPHAN_CONNECT;
     if (item->orphan && in->nlink)
-        return check_inode_problem(c, CHECK_ORPHAN, item->ino,
-                                   "orphan inode %llu has a link count of %u instead of 0",
-                                   (unsigned long long)item->ino, in->nlink);
+        return check_found(c, &f, "orphan inode %llu has a link count of %u instead of 0",
+                           (unsigned long long)item->ino, in->nlink);
     if (item->orphan) {
         c->result->orphan_count++;
         return 0;
     }
     if (item->entry_count || item->ino == FS_ROOT_INO || item->orphan_unsure || c->names_lost)
         return 0;
-    return check_inode_problem(c, CHECK_UNREACHABLE, item->ino, "no name leads to inode %llu, a %s",
-                               (unsigned long long)item->ino, type_name(in->mode));
+    f.kind = CHECK_UNREACHABLE;
+    f.fix = FIX_CONNECT;
+    return check_found(c, &f, "no name leads to inode %llu, a %s", (unsigned long long)item->ino,
+                       type_name(in->mode));
 }
 
 static int check_links(struct check *c, const struct check_item *item)
 {
+    struct check_finding f = item_finding(item, CHECK_LINK_COUNT, FIX_LINK_COUNT);
     const struct inode *in = &item->in;
-    uint64_t expected = item->entry_count;
 
     if (item->orphan || c->names_lost)
         return 0;
+    f.found = in->nlink;
+    f.expected = item->entry_count;
     if (S_ISDIR(in->mode))
-        expected = 2 + item->sum.subdir_count;
+        f.expected = 2 + item->sum.subdir_count;
     else if (!item->entry_count)
         return 0; /* told as unreachable */
-    if (in->nlink == expected)
+    if (f.found == f.expected)
         return 0;
-    return check_inode_problem(c, CHECK_LINK_COUNT, item->ino,
-                               "the link count is %u, but it should be %llu", in->nlink,
-                               (unsigned long long)expected);
+    return check_found(c, &f, "the link count is %u, but it should be %llu", in->nlink,
+                       (unsigned long long)f.expected);
 }
 
 static int check_entry_types(struct check *c, const struct check_item *item)
 {
+    struct check_finding f = item_finding(item, CHECK_ENTRY_TYPE, FIX_ENTRY_TYPE);
     int err = 0;
 
     for (size_t i = 0; i < item->entry_count && !err; i++) {
         uint32_t type = (uint32_t)(item->entries[i].ino_type & 0xf) << 12;
 
+        f.parent = item->entries[i].parent;
         if (type != (item->in.mode & S_IFMT))
-            err = check_link_problem(c, CHECK_ENTRY_TYPE, item->ino, item->entries[i].parent,
-                                     "the entry says %s, but the inode is a %s", type_name(type),
-                                     type_name(item->in.mode));
+            err = check_found(c, &f, "the entry says %s, but the inode is a %s", type_name(type),
+                              type_name(item->in.mode));
     }
     return err;
 }
 
 static int check_parent_field(struct check *c, const struct check_item *item)
 {
-    uint64_t parent = item->entry_count ? item->entries[0].parent : 0;
+    struct check_finding f = item_finding(item, CHECK_DIR_PARENT, FIX_DIR_PARENT);
 
+    f.found = item->in.parent;
+    f.expected = item->entry_count ? item->entries[0].parent : 0;
     if (item->ino == FS_ROOT_INO)
-        parent = FS_ROOT_INO;
-    if (!parent || item->entry_count > 1 || parent == item->in.parent)
+        f.expected = FS_ROOT_INO;
+    else if (item->entry_count > 1)
         return 0;
-    return check_inode_problem(c, CHECK_DIR_PARENT, item->ino,
-                               "the directory says that inode %llu holds it, but inode %llu does",
-                               (unsigned long long)item->in.parent, (unsigned long long)parent);
+    if (!f.expected || f.found == f.expected)
+        return 0;
+    return check_found(c, &f, "the directory says that inode %llu holds it, but inode %llu does",
+                       (unsigned long long)f.found, (unsigned long long)f.expected);
+}
+
+static int check_dir_names(struct check *c, const struct check_item *item)
+{
+    struct check_finding f = item_finding(item, CHECK_ROOT, FIX_NAME_REMOVE);
+    int err = 0;
+
+    if (item->ino == FS_ROOT_INO) {
+        for (size_t i = 0; i < item->entry_count && !err; i++) {
+            f.parent = item->entries[i].parent;
+            err = check_found(c, &f, "an entry names the root directory");
+        }
+        return err;
+    }
+    f.kind = CHECK_DIR_LINKS;
+    f.fix = FIX_DIR_LINKS;
+    if (item->entry_count > 1)
+        err = check_found(c, &f, "%zu names lead to this directory", item->entry_count);
+    return err;
+}
+
+static int check_dir_size(struct check *c, const struct check_item *item)
+{
+    struct check_finding f = item_finding(item, CHECK_DIR_SIZE, FIX_DIR_SIZE);
+
+    f.found = item->in.size;
+    f.expected = item->sum.entry_count;
+    if (f.found == f.expected)
+        return 0;
+    if (f.found > f.expected && c->names_lost) {
+        f.kind = CHECK_UNREADABLE;
+        f.fix = FIX_NONE;
+        return check_found(c, &f, "%llu of its %llu entries cannot be read: damaged",
+                           (unsigned long long)(f.found - f.expected), (unsigned long long)f.found);
+    }
+    return check_found(c, &f, "the directory counts %llu entries, but it has %llu",
+                       (unsigned long long)f.found, (unsigned long long)f.expected);
 }
 
 static int check_directory(struct check *c, const struct check_item *item)
 {
-    const struct inode *in = &item->in;
     struct check_dir *dir = check_array_add(&c->dirs, sizeof(*dir));
-    int err = 0;
+    int err;
 
     if (!dir)
         return -ENOMEM;
     *dir = (struct check_dir){
         .ino = item->ino,
         .parent = item->entry_count ? item->entries[0].parent : 0,
-        .group = in->group,
-        .next_slot = in->next_slot,
+        .group = item->in.group,
+        .next_slot = item->in.next_slot,
     };
-    if (item->ino == FS_ROOT_INO && item->entry_count)
-        err = check_link_problem(c, CHECK_ROOT, item->ino, item->entries[0].parent,
-                                 "an entry names the root directory");
-    else if (item->entry_count > 1)
-        err = check_inode_problem(c, CHECK_DIR_LINKS, item->ino, "%zu names lead to this directory",
-                                  item->entry_count);
+    err = check_dir_names(c, item);
     if (!err)
         err = check_parent_field(c, item);
-    if (!err && in->size > item->sum.entry_count && c->names_lost)
-        err = check_inode_problem(
-            c, CHECK_UNREADABLE, item->ino, "%llu of its %llu entries cannot be read: damaged",
-            (unsigned long long)(in->size - item->sum.entry_count), (unsigned long long)in->size);
-    else if (!err && in->size != item->sum.entry_count)
-        err = check_inode_problem(
-            c, CHECK_DIR_SIZE, item->ino, "the directory counts %llu entries, but it has %llu",
-            (unsigned long long)in->size, (unsigned long long)item->sum.entry_count);
-    return err;
+    return err ? err : check_dir_size(c, item);
 }
 
 static void count_type(struct check_result *r, uint32_t mode)
@@ -249,19 +316,21 @@ static void count_type(struct check_result *r, uint32_t mode)
 
 static int check_xattrs(struct check *c, const struct check_item *item)
 {
+    struct check_finding f = item_finding(item, CHECK_XATTR_FLAG, FIX_XATTR_FLAG);
+
     if (!item->xattr_count || item->in.flags & INODE_HAS_XATTR)
         return 0;
-    return check_inode_problem(c, CHECK_XATTR_FLAG, item->ino,
-                               "%llu attributes are hidden: the inode says that it has none",
-                               (unsigned long long)item->xattr_count);
+    return check_found(c, &f, "%llu attributes are hidden: the inode says that it has none",
+                       (unsigned long long)item->xattr_count);
 }
 
 /* What holds for inodes of every type but the number, in the order in which it is told. */
 static int check_good(struct check *c, const struct check_item *item)
 {
     static int (*const steps[])(struct check *, const struct check_item *) = {
-        check_record, check_entry_types, check_orphan, check_links, check_blocks, check_xattrs,
+        check_entry_types, check_orphan, check_links, check_blocks, check_xattrs,
     };
+    struct check_finding f = item_finding(item, CHECK_ENTRY_PARENT, FIX_ENTRIES_MOVE);
     int err = 0;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++)
@@ -270,17 +339,29 @@ static int check_good(struct check *c, const struct check_item *item)
         return err;
     if (S_ISDIR(item->in.mode))
         return check_directory(c, item);
+    if (!item->sum.entry_count)
+        return 0;
+    return check_found(c, &f, "%llu entries lie in what is a %s",
+                       (unsigned long long)item->sum.entry_count, type_name(item->in.mode));
+}
+
+/* A record that says nothing: what else carries the number decides what becomes of it. */
+static int check_undecodable(struct check *c, const struct check_item *item)
+{
+    struct check_finding f = item_finding(item, CHECK_INODE_RECORD, FIX_RECORD_DROP);
+    uint32_t type = item->entry_count ? (uint32_t)(item->entries[0].ino_type & 0xf) << 12 : 0;
+
     if (item->ino == FS_ROOT_INO)
-        return check_problem(c, CHECK_ROOT, "the root is a %s", type_name(item->in.mode));
-    if (item->sum.entry_count)
-        return check_inode_problem(
-            c, CHECK_ENTRY_PARENT, item->ino, "%llu entries lie in what is a %s",
-            (unsigned long long)item->sum.entry_count, type_name(item->in.mode));
-    return 0;
+        return tell_root(c, item, "the root directory's inode cannot be decoded");
+    if (has_contents(item) || S_ISREG(type) || S_ISDIR(type))
+        f.fix = FIX_REBUILD;
+    return check_found(c, &f, "the record of inode %llu cannot be decoded",
+                       (unsigned long long)item->ino);
 }
 
 int check_item(struct check *c, const struct check_item *item)
 {
+    char text[64];
     int err;
 
     if (!item->present)
@@ -288,14 +369,11 @@ int check_item(struct check *c, const struct check_item *item)
     err = check_number(c, item);
     if (err)
         return err;
-    if (!item->good || !type_name(item->in.mode)) {
-        if (item->ino == FS_ROOT_INO)
-            err = check_problem(c, CHECK_ROOT, "the root directory's inode cannot be decoded");
-        return err ? err
-                   : check_inode_problem(c, CHECK_INODE_RECORD, item->ino,
-                                         "the record of inode %llu cannot be decoded",
-                                         (unsigned long long)item->ino);
-    }
+    if (!item->good)
+        return check_undecodable(c, item);
     count_type(c->result, item->in.mode);
-    return check_good(c, item);
+    if (item->ino != FS_ROOT_INO || S_ISDIR(item->in.mode))
+        return check_good(c, item);
+    snprintf(text, sizeof(text), "the root is a %s", type_name(item->in.mode));
+    return tell_root(c, item, text);
 }

@@ -8,10 +8,9 @@
 
 struct check_item {
     uint64_t ino;
-    bool present;      /* there is an 'I' key */
-    bool good;         /* and its record can be decoded */
-    struct inode in;   /* when good; without target */
-    size_t target_len; /* bytes, of a symlink */
+    bool present;    /* there is an 'I' key */
+    bool good;       /* and its record can be decoded */
+    struct inode in; /* when good; without target */
 
     uint64_t block_count;                /* 'B' keys */
     uint64_t long_count, long_first;     /* of these longer than a block */

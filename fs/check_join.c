@@ -31,6 +31,13 @@ static uint64_t next_ino(const struct join *j)
     return ino;
 }
 
+static int bad_key(struct join *j, struct slice key, const char *what)
+{
+    return check_found(
+        j->check, &(struct check_finding){.kind = CHECK_KEY, .fix = FIX_KEY_DELETE, .key = key},
+        "%s has %zu bytes", what, key.len);
+}
+
 static int gather_record(struct join *j, struct check_item *item)
 {
     struct check_stream *s = &j->inodes;
@@ -39,15 +46,15 @@ static int gather_record(struct join *j, struct check_item *item)
     item->record_unsure = check_stream_unsure(s, item->ino);
     while (!err && s->ino == item->ino) {
         if (s->key.len != KEY_INODE_LEN) {
-            check_problem(j->check, CHECK_KEY, "an inode key has %zu bytes", s->key.len);
+            err = bad_key(j, s->key, "an inode key");
         } else {
             item->present = true;
             j->check->result->inode_count++;
             item->good = !inode_decode(item->ino, s->value.data, s->value.len, &item->in);
-            item->target_len = item->good ? item->in.target.len : 0;
             item->in.target = (struct slice){0};
         }
-        err = check_stream_next(s);
+        if (!err)
+            err = check_stream_next(s);
     }
     return err;
 }
@@ -80,11 +87,11 @@ static int gather_blocks(struct join *j, struct check_item *item)
     item->blocks_unsure = check_stream_unsure(s, item->ino);
     while (!err && s->ino == item->ino) {
         if (s->key.len != KEY_BLOCK_LEN)
-            check_problem(j->check, CHECK_KEY, "a block key of inode %llu has %zu bytes",
-                          (unsigned long long)item->ino, s->key.len);
+            err = bad_key(j, s->key, "a block key");
         else
             gather_block(j->check, item, get_be64(s->key.data + KEY_INODE_LEN), s->value.len);
-        err = check_stream_next(s);
+        if (!err)
+            err = check_stream_next(s);
     }
     item->blocks_unsure |= check_stream_unsure(s, item->ino);
     return err;
@@ -98,17 +105,18 @@ static int gather_xattrs(struct join *j, struct check_item *item)
     item->xattrs_unsure = check_stream_unsure(s, item->ino);
     while (!err && s->ino == item->ino) {
         size_t name_len = s->key.len - KEY_INODE_LEN;
+        struct check_finding f = {
+            .kind = CHECK_XATTR_INVALID, .fix = FIX_KEY_DELETE, .ino = item->ino, .key = s->key};
 
         item->xattr_count++;
         j->check->result->xattr_count++;
         if (!name_len || name_len > FS_XATTR_NAME_LEN_MAX ||
             memchr(s->key.data + KEY_INODE_LEN, 0, name_len))
-            err = check_inode_problem(j->check, CHECK_XATTR_INVALID, item->ino,
-                                      "an extended attribute has an illegal name");
+            err = check_found(j->check, &f, "an extended attribute has an illegal name");
         else if (s->value.len > FS_XATTR_VALUE_LEN_MAX)
-            err = check_inode_problem(j->check, CHECK_XATTR_INVALID, item->ino,
-                                      "an extended attribute has %zu bytes, at most %d are allowed",
-                                      s->value.len, FS_XATTR_VALUE_LEN_MAX);
+            err = check_found(j->check, &f,
+                              "an extended attribute has %zu bytes, at most %d are allowed",
+                              s->value.len, FS_XATTR_VALUE_LEN_MAX);
         if (!err)
             err = check_stream_next(s);
     }
@@ -123,10 +131,12 @@ static int gather_orphan(struct join *j, struct check_item *item)
 
     item->orphan_unsure = check_stream_unsure(s, item->ino);
     while (!err && s->ino == item->ino) {
-        item->orphan = true;
         if (s->key.len != KEY_INODE_LEN)
-            check_problem(j->check, CHECK_KEY, "an orphan key has %zu bytes", s->key.len);
-        err = check_stream_next(s);
+            err = bad_key(j, s->key, "an orphan key");
+        else
+            item->orphan = true;
+        if (!err)
+            err = check_stream_next(s);
     }
     return err;
 }
@@ -175,7 +185,8 @@ static int join_all(struct join *j)
         check_progress(j->check, CHECK_PHASE_INODES, ino);
     }
     if (!err && !root_seen && !j->inodes.hole_count)
-        err = check_problem(j->check, CHECK_ROOT, "there is no root directory");
+        err = check_found(j->check, &(struct check_finding){.kind = CHECK_ROOT, .fix = FIX_ROOT},
+                          "there is no root directory");
     return err;
 }
 

@@ -22,17 +22,20 @@ static const char *name_fault(struct slice name)
     return NULL;
 }
 
-static int check_name(struct check *c, uint64_t parent, uint64_t hash, struct slice name)
+static int check_name(struct check *c, uint64_t hash, struct slice name, struct check_finding *f)
 {
     const char *fault = name_fault(name);
 
+    f->kind = CHECK_NAME;
+    f->fix = FIX_ENTRY_RENAME;
     if (fault)
-        return check_entry_problem(c, CHECK_NAME, parent, name, "%s (in directory inode %llu)",
-                                   fault, (unsigned long long)parent);
+        return check_found(c, f, "%s (in directory inode %llu)", fault,
+                           (unsigned long long)f->parent);
+    f->kind = CHECK_NAME_HASH;
+    f->fix = FIX_ENTRY_REHASH;
     if (c->has_secret && dirent_hash(c->hash_secret, (const char *)name.data, name.len) != hash)
-        return check_entry_problem(c, CHECK_NAME_HASH, parent, name,
-                                   "stored under hash %016llx, where no look-up finds it",
-                                   (unsigned long long)hash);
+        return check_found(c, f, "stored under hash %016llx, where no look-up finds it",
+                           (unsigned long long)hash);
     return 0;
 }
 
@@ -70,30 +73,36 @@ static struct check_sum *sum_of(struct check *c, uint64_t dir)
 
 static int check_entry(struct check *c, uint64_t parent, struct slice key, struct slice value)
 {
+    struct check_finding f = {.parent = parent, .key = key, .value = value};
     struct slice name;
     struct check_sum *sum;
     struct check_entry *entry;
     uint64_t ino;
     int err;
 
-    if (key.len < KEY_DIRENT_HEAD_LEN)
-        return check_problem(c, CHECK_KEY, "an entry of directory inode %llu has no name",
-                             (unsigned long long)parent);
+    if (key.len < KEY_DIRENT_HEAD_LEN) {
+        f.kind = CHECK_KEY;
+        f.fix = FIX_KEY_DELETE;
+        return check_found(c, &f, "an entry of directory inode %llu has no name",
+                           (unsigned long long)parent);
+    }
     name = slice_of(key.data + KEY_DIRENT_HEAD_LEN, key.len - KEY_DIRENT_HEAD_LEN);
-    err = check_name(c, parent, get_be64(key.data + KEY_INODE_LEN), name);
+    err = check_name(c, get_be64(key.data + KEY_INODE_LEN), name, &f);
     sum = err ? NULL : sum_of(c, parent);
     if (!sum)
         return err ? err : -ENOMEM;
     sum->entry_count++;
     c->result->name_count++;
+    f.kind = CHECK_ENTRY_RECORD;
+    f.fix = FIX_ENTRY_RECORD;
     if (value.len != DIRENT_VALUE_LEN || !type_known((uint32_t)value.data[8] << 12))
-        return check_entry_problem(c, CHECK_ENTRY_RECORD, parent, name,
-                                   "the entry cannot be decoded");
+        return check_found(c, &f, "the entry cannot be decoded");
     ino = get_le64(value.data);
+    f.kind = CHECK_ENTRY_INODE;
+    f.fix = FIX_ENTRY_REMOVE;
     if (!ino || ino >= CHECK_INO_END)
-        return check_entry_problem(c, CHECK_ENTRY_INODE, parent, name,
-                                   "the entry names inode %llu, which cannot exist",
-                                   (unsigned long long)ino);
+        return check_found(c, &f, "the entry names inode %llu, which cannot exist",
+                           (unsigned long long)ino);
     sum->subdir_count += value.data[8] == S_IFDIR >> 12;
     entry = check_array_add(&c->entries, sizeof(*entry));
     if (!entry)

@@ -42,7 +42,7 @@ static uint64_t parent_of(struct check *c, uint64_t ino)
             return check_entry_at(c, i)->parent;
     }
     key_ino(&k, KEY_INODE, ino);
-    if (lsm_get(c->db, NULL, k.data, k.len, &v))
+    if (lsm_get(c->db, c->snapshot, k.data, k.len, &v))
         return 0;
     if (!inode_decode(ino, v.data, v.len, &in) && S_ISDIR(in.mode))
         parent = in.parent;
@@ -78,7 +78,7 @@ static size_t name_in(struct check *c, uint64_t parent, uint64_t ino, uint8_t na
 
     key_ino(&lower, KEY_DIRENT, parent);
     key_ino(&upper, KEY_DIRENT, parent + 1);
-    if (lsm_iter_new(c->db, NULL, lower.data, lower.len, upper.data, upper.len, &it))
+    if (lsm_iter_new(c->db, c->snapshot, lower.data, lower.len, upper.data, upper.len, &it))
         return 0;
     for (rc = lsm_iter_first(it); rc == 1 && !found; rc = lsm_iter_next(it))
         found = take_name(it, ino, name);

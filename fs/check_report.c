@@ -17,99 +17,55 @@ static void make_printable(char *text)
     }
 }
 
-/* Whether this problem is to be told; counts it in either case. */
-static bool count(struct check *c, enum check_kind kind)
+/* The path ends with its NUL; one in an illegal name would end it early, so it is shown as text. */
+static int append_name(struct check *c, struct slice name)
 {
-    c->result->problem_count++;
-    c->result->problems[kind]++;
-    return c->options->problem &&
-           (!c->options->problem_max || c->result->problem_count <= c->options->problem_max);
+    int err = 0;
+
+    c->path.len--;
+    if (c->path.len > 1)
+        err = buf_append(&c->path, "/", 1);
+    for (size_t i = 0; i < name.len && !err; i++)
+        err = name.data[i] ? buf_append(&c->path, &name.data[i], 1)
+                           : buf_append(&c->path, "\\x00", 4);
+    return err ? err : buf_append(&c->path, "", 1);
 }
 
-static void tell(struct check *c, enum check_kind kind, uint64_t ino, const char *path,
-                 const char *fmt, va_list ap)
-{
-    char text[1024];
-
-    vsnprintf(text, sizeof(text), fmt, ap);
-    make_printable(text);
-    c->options->problem(c->options->arg, &(struct check_problem){
-                                             .kind = kind,
-                                             .ino = ino,
-                                             .path = path,
-                                             .text = text,
-                                         });
-}
-
-int check_problem(struct check *c, enum check_kind kind, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (count(c, kind)) {
-        va_start(ap, fmt);
-        tell(c, kind, 0, NULL, fmt, ap);
-        va_end(ap);
-    }
-    return 0;
-}
-
-int check_inode_problem(struct check *c, enum check_kind kind, uint64_t ino, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (count(c, kind)) {
-        bool found = check_path(c, ino, 0);
-
-        va_start(ap, fmt);
-        tell(c, kind, ino, found ? (const char *)c->path.data : NULL, fmt, ap);
-        va_end(ap);
-    }
-    return 0;
-}
-
-int check_link_problem(struct check *c, enum check_kind kind, uint64_t ino, uint64_t parent,
-                       const char *fmt, ...)
-{
-    va_list ap;
-
-    if (count(c, kind)) {
-        bool found = check_path(c, ino, parent);
-
-        va_start(ap, fmt);
-        tell(c, kind, ino, found ? (const char *)c->path.data : NULL, fmt, ap);
-        va_end(ap);
-    }
-    return 0;
-}
-
-int check_entry_problem(struct check *c, enum check_kind kind, uint64_t parent, struct slice name,
-                        const char *fmt, ...)
+/* The path of what was found, in c->path; NULL when none can be told. */
+static const char *path_of(struct check *c, const struct check_finding *f)
 {
     bool found;
+
+    if (f->key.len >= KEY_DIRENT_HEAD_LEN && f->key.data[0] == KEY_DIRENT && !f->ino)
+        found = check_path(c, f->parent, 0) &&
+                !append_name(c, slice_of(f->key.data + KEY_DIRENT_HEAD_LEN,
+                                         f->key.len - KEY_DIRENT_HEAD_LEN));
+    else
+        found = f->ino && check_path(c, f->ino, f->parent);
+    return found ? (const char *)c->path.data : NULL;
+}
+
+int check_found(struct check *c, const struct check_finding *finding, const char *fmt, ...)
+{
+    const struct check_options *o = c->options;
+    struct check_problem problem = {
+        .kind = finding->kind, .ino = finding->ino, .finding = finding, .check = c};
+    uint64_t number = ++c->result->problem_count;
+    char text[1024];
     va_list ap;
 
-    if (!count(c, kind))
-        return 0;
-    found = check_path(c, parent, 0);
-    if (found) {
-        /* The path ends with its NUL; a NUL in an illegal name would end it early, so show it. */
-        c->path.len--;
-        if (c->path.len > 1 && buf_append(&c->path, "/", 1))
-            return -ENOMEM;
-        for (size_t i = 0; i < name.len; i++) {
-            int err = name.data[i] ? buf_append(&c->path, &name.data[i], 1)
-                                   : buf_append(&c->path, "\\x00", 4);
-
-            if (err)
-                return err;
-        }
-        if (buf_append(&c->path, "", 1))
-            return -ENOMEM;
-    }
+    c->result->problems[finding->kind]++;
+    c->damaged |= finding->kind == CHECK_STORE_DAMAGE || finding->kind == CHECK_UNREADABLE;
     va_start(ap, fmt);
-    tell(c, kind, 0, found ? (const char *)c->path.data : NULL, fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    return 0;
+    make_printable(text);
+    problem.text = text;
+    if (o->problem && (!o->problem_max || number <= o->problem_max)) {
+        problem.path = path_of(c, finding);
+        o->problem(o->arg, &problem);
+    }
+    return o->repair ? o->repair(o->arg, &problem) : 0;
 }
 
 void check_progress(struct check *c, enum check_phase phase, uint64_t ino)

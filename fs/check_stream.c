@@ -21,7 +21,7 @@ static bool take_key(struct check_stream *s)
     if (key_len < KEY_INODE_LEN)
         return false;
     s->ino = get_be64(s->key.data + 1);
-    return s->ino < CHECK_INO_END;
+    return s->ino > 0 && s->ino < CHECK_INO_END;
 }
 
 static int seek(struct check_stream *s, uint64_t ino, uint64_t second)
@@ -88,9 +88,11 @@ static int seek_behind(struct check_stream *s, uint64_t ino, uint64_t second)
 /* The stream failed behind key (ino, second). Returns as a move of an iterator does. */
 static int recover(struct check_stream *s, uint64_t ino, uint64_t second)
 {
-    int rc;
+    int rc = check_found(s->check, &(struct check_finding){.kind = CHECK_UNREADABLE}, "%s",
+                         lsm_detail());
 
-    check_problem(s->check, CHECK_UNREADABLE, "%s", lsm_detail());
+    if (rc)
+        return rc;
     s->has_hole = true;
     s->hole_first = ino;
     s->hole_last = CHECK_INO_NONE;
@@ -127,9 +129,12 @@ static int settle(struct check_stream *s, uint64_t ino, uint64_t second, int rc)
         }
         if (take_key(s))
             return 0;
-        check_problem(s->check, CHECK_KEY, "a key of kind %c has %zu bytes or an impossible number",
-                      (char)s->tag, s->key.len);
-        rc = lsm_iter_next(s->it);
+        rc = check_found(
+            s->check,
+            &(struct check_finding){.kind = CHECK_KEY, .fix = FIX_KEY_DELETE, .key = s->key},
+            "a key of kind %c has %zu bytes or an impossible number", (char)s->tag, s->key.len);
+        if (!rc)
+            rc = lsm_iter_next(s->it);
     }
 }
 
@@ -139,7 +144,7 @@ int check_stream_open(struct check *c, enum key_tag tag, struct check_stream *re
     int err;
 
     *ret = (struct check_stream){.check = c, .tag = tag, .ino = CHECK_INO_NONE};
-    err = lsm_iter_new(c->db, NULL, &lower, 1, &upper, 1, &ret->it);
+    err = lsm_iter_new(c->db, c->snapshot, &lower, 1, &upper, 1, &ret->it);
     return err ? err : settle(ret, 0, 0, lsm_iter_first(ret->it));
 }
 

@@ -16,7 +16,7 @@ static bool fact(struct check *c, const char *name, void *ret, size_t len)
     bool ok;
     int n = snprintf(key, sizeof(key), "%c%s", KEY_SUPER, name);
 
-    if (lsm_get(c->db, NULL, key, (size_t)n, &v))
+    if (lsm_get(c->db, c->snapshot, key, (size_t)n, &v))
         return false;
     ok = v.len == len;
     if (ok)
@@ -39,9 +39,26 @@ static void take_good_facts(struct check *c)
     c->has_secret = fact(c, "secret", c->hash_secret, sizeof(c->hash_secret));
 }
 
+/* Whether a store without the fact "format" held a file system: a root, or the secret of one. */
+static bool has_remains(struct check *c)
+{
+    uint8_t secret[HASH_SECRET_LEN];
+    struct lsm_value v;
+    struct key k;
+
+    if (fact(c, "secret", secret, sizeof(secret)))
+        return true;
+    key_ino(&k, KEY_INODE, FS_ROOT_INO);
+    if (lsm_get(c->db, c->snapshot, k.data, k.len, &v))
+        return false;
+    lsm_value_done(&v);
+    return true;
+}
+
 int check_super(struct check *c)
 {
     struct super_facts facts;
+    char text[512];
     int err = super_get(c->db, true, &facts);
 
     if (!err) {
@@ -51,20 +68,29 @@ int check_super(struct check *c)
         c->has_secret = true;
         return 0;
     }
-    if (!lsm_is_damage(err))
+    snprintf(text, sizeof(text), "%s", *lsm_detail() ? lsm_detail() : lsm_strerror(err));
+    if (err == -ERR_NO_FILE_SYSTEM && has_remains(c))
+        snprintf(text, sizeof(text), "superblock fact \"format\" is missing");
+    else if (!lsm_is_damage(err))
         return err;
-    check_problem(c, CHECK_SUPER, "%s", *lsm_detail() ? lsm_detail() : lsm_strerror(err));
     take_good_facts(c);
-    return 0;
+    return check_found(c, &(struct check_finding){.kind = CHECK_SUPER, .fix = FIX_FACTS}, "%s",
+                       text);
 }
 
-/* No keys in [lower, upper); upper 0: no bound. */
+/* No keys in [lower, upper); upper 0: no bound. The first and the count are one finding. */
 static int check_gap(struct check *c, uint8_t lower, uint8_t upper)
 {
+    struct check_finding f = {
+        .kind = CHECK_KEY,
+        .fix = FIX_KEYS_DELETE,
+        .key = slice_of(&lower, 1),
+        .value = slice_of(&upper, upper ? 1 : 0),
+    };
     struct lsm_iter *it;
     unsigned long long count = 0;
     uint8_t first = 0;
-    int rc = lsm_iter_new(c->db, NULL, &lower, 1, upper ? &upper : NULL, upper ? 1 : 0, &it);
+    int rc = lsm_iter_new(c->db, c->snapshot, &lower, 1, upper ? &upper : NULL, upper ? 1 : 0, &it);
 
     if (rc)
         return rc;
@@ -74,12 +100,11 @@ static int check_gap(struct check *c, uint8_t lower, uint8_t upper)
         if (!count++)
             first = *(const uint8_t *)lsm_iter_key(it, &len);
     }
-    if (lsm_is_damage(rc))
-        rc = check_problem(c, CHECK_UNREADABLE, "%s", lsm_detail());
     lsm_iter_free(it);
+    if (lsm_is_damage(rc))
+        rc = check_found(c, &(struct check_finding){.kind = CHECK_UNREADABLE}, "%s", lsm_detail());
     if (rc >= 0 && count)
-        rc = check_problem(c, CHECK_KEY, "%llu keys of an unknown kind, the first is 0x%02x", count,
-                           first);
+        rc = check_found(c, &f, "%llu keys of an unknown kind, the first is 0x%02x", count, first);
     return rc < 0 ? rc : 0;
 }
 

@@ -37,6 +37,25 @@ static struct check_dir *dir_find(const struct check *c, uint64_t ino)
     return low < c->dirs.count && dir_at(c, low)->ino == ino ? dir_at(c, low) : NULL;
 }
 
+/*
+ * The loop is to be cut above the directory with the lowest number: numbers grow with time, so it
+ * was likely the topmost one when all was well.
+ */
+static int tell_loop(struct check *c, const struct check_dir *in_loop)
+{
+    const struct check_dir *top = in_loop;
+
+    for (const struct check_dir *dir = dir_find(c, in_loop->parent); dir && dir != in_loop;
+         dir = dir_find(c, dir->parent))
+        top = dir->ino < top->ino ? dir : top;
+    return check_found(
+        c,
+        &(struct check_finding){
+            .kind = CHECK_DIR_LOOP, .fix = FIX_LOOP, .ino = top->ino, .parent = top->parent},
+        "directory inode %llu holds itself through the directories in it",
+        (unsigned long long)top->ino);
+}
+
 /* Walk up from a directory until the answer is known, then write it down along the way. */
 static int reach_root(struct check *c, struct check_dir *from)
 {
@@ -53,9 +72,7 @@ static int reach_root(struct check *c, struct check_dir *from)
     else
         answer = dir->state == DIR_WALKED ? DIR_LOST : DIR_REACHED;
     if (dir && dir->state == DIR_WALKED)
-        err = check_problem(c, CHECK_DIR_LOOP,
-                            "directory inode %llu holds itself through the directories in it",
-                            (unsigned long long)dir->ino);
+        err = tell_loop(c, dir);
     for (dir = from; dir && dir->state == DIR_WALKED; dir = dir_find(c, dir->parent))
         dir->state = (uint8_t)answer;
     return err;
@@ -85,20 +102,20 @@ static int64_t slot_max(const struct check *c, uint64_t group, size_t *next)
 static int check_group(struct check *c, const struct check_dir *dir, const struct check_dir *before,
                        size_t *next)
 {
+    struct check_finding f = {.kind = CHECK_INODE_NUMBER, .fix = FIX_GROUP_RESET, .ino = dir->ino};
     int64_t slot = slot_max(c, dir->group, next);
 
     if (before && before->group == dir->group)
-        return check_inode_problem(c, CHECK_INODE_NUMBER, dir->ino,
-                                   "it hands out numbers of group %llu, and so does inode %llu",
-                                   (unsigned long long)dir->group, (unsigned long long)before->ino);
+        return check_found(c, &f, "it hands out numbers of group %llu, and so does inode %llu",
+                           (unsigned long long)dir->group, (unsigned long long)before->ino);
     if (c->group_next && dir->group >= c->group_next)
-        return check_inode_problem(c, CHECK_INODE_NUMBER, dir->ino,
-                                   "its group %llu of numbers was never handed out",
-                                   (unsigned long long)dir->group);
+        return check_found(c, &f, "its group %llu of numbers was never handed out",
+                           (unsigned long long)dir->group);
+    f.fix = FIX_NEXT_SLOT;
+    f.expected = (uint64_t)(slot + 1);
     if (slot >= (int64_t)dir->next_slot)
-        return check_inode_problem(c, CHECK_INODE_NUMBER, dir->ino,
-                                   "its next number %llu is in use, or a higher one is",
-                                   (unsigned long long)(dir->group << 16 | dir->next_slot));
+        return check_found(c, &f, "its next number %llu is in use, or a higher one is",
+                           (unsigned long long)(dir->group << 16 | dir->next_slot));
     return 0;
 }
 

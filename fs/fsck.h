@@ -1,5 +1,6 @@
 /*
- * The checker: does everything in a store of FluxFS agree with everything else? It only reads.
+ * The checker: does everything in a store of FluxFS agree with everything else? check_run only
+ * reads; repair_run mends what a check finds, until it finds nothing.
  *
  * It needs no file system to be open, only the engine, so that it can judge a store whose file
  * system would refuse to open. Memory: 16 bytes for each name, about 50 for each directory.
@@ -43,27 +44,42 @@ enum check_kind {
 
 const char *check_kind_name(enum check_kind kind); /* "link-count"; static */
 
-/* One finding. Everything borrows and is valid during the callback. */
+struct check;
+struct check_finding;
+
+/* One problem. Everything borrows and is valid during the callback. */
 struct check_problem {
     enum check_kind kind;
-    uint64_t ino;     /* 0: unknown or none */
-    const char *path; /* from the root, raw bytes; NULL when it cannot be told */
-    const char *text; /* one line, printable ASCII */
+    uint64_t ino;                        /* 0: unknown or none */
+    const char *path;                    /* from the root, raw bytes; NULL when it cannot be told */
+    const char *text;                    /* one line, printable ASCII */
+    const struct check_finding *finding; /* fs/check_impl.h: the same for whoever repairs it */
+    struct check *check;
 };
 
 enum check_phase {
-    CHECK_PHASE_STORE, /* bytes of the store's files */
-    CHECK_PHASE_NAMES, /* groups of inode numbers, as they are used up */
-    CHECK_PHASE_INODES,
+    CHECK_PHASE_STORE, /* every byte of the store's files; progress counts bytes */
+    CHECK_PHASE_FACTS, /* the superblock, and keys of unknown kinds; no progress */
+    CHECK_PHASE_NAMES, /* directory entries; progress: groups of inode numbers, as they were used */
+    CHECK_PHASE_INODES, /* the same */
+    CHECK_PHASE_TREE,   /* in memory; no progress */
     CHECK_PHASE_COUNT
 };
+
+const char *check_phase_name(enum check_phase phase); /* "store"; static */
 
 struct check_options {
     bool skip_store;      /* do not verify the engine's checksums first */
     uint64_t problem_max; /* tell so many, count the rest; 0: tell all */
     /* Any may be NULL. All are called from the thread that called check_run. */
     void (*problem)(void *arg, const struct check_problem *problem);
+    /*
+     * Called for every problem, after it was told or counted; then without text and path when it
+     * was not. Negative ends the check. For repair_run.
+     */
+    int (*repair)(void *arg, const struct check_problem *problem);
     void (*info)(void *arg, const char *text);
+    void (*phase)(void *arg, enum check_phase phase); /* begins */
     void (*progress)(void *arg, enum check_phase phase, uint64_t done, uint64_t total);
     void *arg;
 };
@@ -84,5 +100,43 @@ struct check_result {
  * (-ENOMEM, an error of the disk that is no damage). *ret holds what was counted in either case.
  */
 int check_run(struct lsm_db *db, const struct check_options *options, struct check_result *ret);
+
+/* --- Repair --- */
+
+enum repair_outcome {
+    REPAIR_DONE,
+    REPAIR_DECLINED, /* decide said no */
+    REPAIR_FAILED,   /* it could not be done */
+};
+
+struct repair_options {
+    struct check_options check; /* its member `repair` is not looked at */
+    /*
+     * Whether to repair what was just told; NULL: always. `safe`: no name and no contents can be
+     * lost by it. `what` says what would be done ("remove the entry").
+     */
+    bool (*decide)(void *arg, const struct check_problem *problem, bool safe, const char *what);
+    /* What came of it; text: what was done, or why not. May be NULL. */
+    void (*outcome)(void *arg, const struct check_problem *problem, enum repair_outcome outcome,
+                    const char *text);
+};
+
+struct repair_result {
+    struct check_result last; /* of the last check: its problems are what is left */
+    uint64_t found_count;     /* problems, each once */
+    uint64_t repaired_count;  /* of these */
+    uint64_t repaired[CHECK_KIND_COUNT];
+    unsigned round_count;
+    bool gave_up; /* each round found something to repair: what is left is not known to be right */
+};
+
+/*
+ * Check and repair in rounds, until a check finds nothing that is to be repaired. The store must be
+ * open for writing, and nobody else may use it. Each repair is one batch, or a few of which each
+ * leaves the store no worse: a repair that was killed can be run again. What is damaged in the
+ * store's files keeps everything from being repaired: lsm_repair comes first. Returns as check_run
+ * does; the result is filled in either case. All is durable when it returns 0.
+ */
+int repair_run(struct lsm_db *db, const struct repair_options *options, struct repair_result *ret);
 
 #endif

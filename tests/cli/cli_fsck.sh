@@ -30,14 +30,14 @@ flip() {
 say "a byte in the middle of $largest, $len bytes"
 cp -a "$STORE" "$S/bad"
 flip "$S/bad" "$largest" $((len / 2))
-exits 4 "$largest" "$FLUXFS" fsck "$S/bad"
+exits 4 "$largest" "$FLUXFS" fsck -n "$S/bad"
 exits 4 "big/.*cannot be read\|$largest" "$FLUXFS" fsck -n "$S/bad"
 cp "$S/exits.out" "$S/report"
 grep -q "/big/[0-9]*: .*cannot be read" "$S/report" || {
     sed 's/^/    /' "$S/report" >&2
     fail "the damaged file is not named"
 }
-exits 4 "cannot repair" "$FLUXFS" fsck -y "$S/bad"
+exits 4 "not repaired: " "$FLUXFS" fsck -y "$S/bad"
 exits 4 '"clean": false' "$FLUXFS" fsck --json "$S/bad"
 exits 4 '"path": "/big/' "$FLUXFS" fsck --json "$S/bad"
 exits 0 "^/big:$" "$FLUXFS" ls -R "$S/bad"
@@ -73,6 +73,6 @@ say "a table that is cut off, and one that is gone"
 rm -rf "$S/bad"
 cp -a "$STORE" "$S/bad"
 truncate -s $((len / 2)) "$S/bad/$largest"
-exits 4 "$largest" "$FLUXFS" fsck "$S/bad"
+exits 4 "$largest" "$FLUXFS" fsck -n "$S/bad"
 rm "$S/bad/$largest"
-exits 4 "$largest" "$FLUXFS" fsck "$S/bad"
+exits 4 "$largest" "$FLUXFS" fsck -n "$S/bad"

@@ -1,0 +1,186 @@
+/*
+ * Repairs of blocks that their inode does not show: behind the end of a file, or of what is no
+ * regular file. They move to a new file in lost+found, "#INO.blocks", at the offsets that they
+ * had, so that the file itself stays what it was and nothing is lost. Many blocks move in several
+ * transactions, each of which leaves both inodes right.
+ *
+ * And blocks that are longer than blocks are: what is too much is cut off.
+ */
+#include "fs/repair_impl.h"
+
+enum {
+    MOVE_LEN_MAX = 8 << 20 /* bytes of blocks in one transaction */
+};
+
+struct move {
+    struct tx tx;
+    uint64_t from;
+    uint64_t to; /* 0: not made yet */
+    uint32_t block_len;
+    size_t moved_len; /* by this transaction */
+};
+
+/* The file in lost+found, made when the first block needs it. */
+static int target(struct move *m, struct inode **ret)
+{
+    struct tx *tx = &m->tx;
+    struct inode *from, *lost, *in;
+    uint64_t ino;
+    int err;
+
+    if (m->to)
+        return tx_inode(tx, m->to, ret);
+    err = tx_inode(tx, m->from, &from);
+    if (!err)
+        err = lost_dir(tx, &lost);
+    if (!err)
+        err = tx_number(tx, lost, &ino);
+    if (err)
+        return err;
+    in = tx_inode_new(tx, ino);
+    in->mode = S_IFREG | 0600;
+    in->uid = from->uid;
+    in->gid = from->gid;
+    m->to = ino;
+    *ret = in;
+    return lost_connect(tx, in, m->from, ".blocks");
+}
+
+/* Blocks come in ascending order; one that no file can hold at its place goes behind the others. */
+static int copy_block(struct move *m, uint64_t number, struct slice value)
+{
+    uint32_t len = value.len < m->block_len ? (uint32_t)value.len : m->block_len;
+    struct inode *to;
+    struct key k;
+    int err = target(m, &to);
+
+    if (err)
+        return err;
+    if (number >= FS_FILE_LEN_MAX / m->block_len)
+        number = to->size / m->block_len + (to->size % m->block_len != 0);
+    to->size = number * m->block_len + len;
+    to->block_count++;
+    key_block(&k, m->to, number);
+    return lsm_batch_put(m->tx.batch, k.data, k.len, value.data, len);
+}
+
+/* Whether the inode does not show the whole block; how many bytes of it, it does. */
+static bool is_hidden(const struct move *m, const struct inode *from, uint64_t number, size_t len,
+                      size_t *ret_shown_len)
+{
+    uint64_t whole = from->size / m->block_len, rest = from->size % m->block_len;
+
+    *ret_shown_len = 0;
+    if (!S_ISREG(from->mode) || number > whole)
+        return true;
+    if (number < whole || (rest && len <= rest))
+        return false;
+    *ret_shown_len = (size_t)rest;
+    return true;
+}
+
+static int move_block(struct move *m, struct slice key, struct slice value)
+{
+    uint64_t number = get_be64(key.data + KEY_INODE_LEN);
+    struct inode *from;
+    size_t shown_len;
+    int err = tx_inode(&m->tx, m->from, &from);
+
+    if (err || !is_hidden(m, from, number, value.len, &shown_len))
+        return err;
+    if (value.len)
+        err = copy_block(m, number, value);
+    m->moved_len += value.len + 64;
+    if (err)
+        return err;
+    if (shown_len)
+        return lsm_batch_put(m->tx.batch, key.data, key.len, value.data, shown_len);
+    if (S_ISREG(from->mode) && from->block_count)
+        from->block_count--;
+    return lsm_batch_delete(m->tx.batch, key.data, key.len);
+}
+
+/* Move some blocks from number *first on; then *first is where to go on. 1: there are more. */
+static int move_some(struct move *m, uint64_t *first)
+{
+    struct lsm_iter *it;
+    struct key lower, upper;
+    int err = 0, rc;
+
+    key_block(&lower, m->from, *first);
+    key_ino(&upper, KEY_BLOCK, m->from + 1);
+    rc = lsm_iter_new(m->tx.r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
+    if (rc)
+        return rc;
+    for (rc = lsm_iter_first(it); rc == 1 && m->moved_len < MOVE_LEN_MAX; rc = lsm_iter_next(it)) {
+        struct slice key, value;
+
+        key.data = lsm_iter_key(it, &key.len);
+        value.data = lsm_iter_value(it, &value.len);
+        err = key.len == KEY_BLOCK_LEN ? move_block(m, key, value) : 0;
+        if (err)
+            break;
+        *first = key.len >= KEY_BLOCK_LEN ? get_be64(key.data + KEY_INODE_LEN) : *first;
+    }
+    lsm_iter_free(it);
+    return err ? err : rc;
+}
+
+int fix_blocks_move(struct repair *r, const struct check_finding *f)
+{
+    struct move m = {.from = f->ino, .block_len = r->check->block_len};
+    uint64_t first = f->kind == CHECK_BLOCK_PLACE ? f->found : 0;
+    int rc;
+
+    if (!m.block_len)
+        return fix_cannot(r, "the block length of the file system is lost");
+    do {
+        int err = tx_begin(&m.tx, r);
+
+        if (err)
+            return err;
+        m.moved_len = 0;
+        rc = move_some(&m, &first);
+        err = tx_end(&m.tx, rc == 1 ? 0 : rc);
+        if (err)
+            return err == -ENOENT ? 0 : err;
+    } while (rc == 1);
+    return 0;
+}
+
+static int trim_some(struct tx *tx, struct lsm_iter *it)
+{
+    uint32_t block_len = tx->r->check->block_len;
+    int err = 0, rc;
+
+    for (rc = lsm_iter_first(it); rc == 1 && !err; rc = lsm_iter_next(it)) {
+        size_t key_len, len;
+        const void *key = lsm_iter_key(it, &key_len);
+        const void *value = lsm_iter_value(it, &len);
+
+        if (key_len == KEY_BLOCK_LEN && len > block_len)
+            err = lsm_batch_put(tx->batch, key, key_len, value, block_len);
+    }
+    return err ? err : rc;
+}
+
+int fix_blocks_trim(struct repair *r, const struct check_finding *f)
+{
+    struct lsm_iter *it;
+    struct key lower, upper;
+    struct tx tx;
+    int err;
+
+    if (!r->check->block_len)
+        return fix_cannot(r, "the block length of the file system is lost");
+    key_ino(&lower, KEY_BLOCK, f->ino);
+    key_ino(&upper, KEY_BLOCK, f->ino + 1);
+    err = lsm_iter_new(r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
+    if (err)
+        return err;
+    err = tx_begin(&tx, r);
+    if (!err)
+        err = tx_end(&tx, trim_some(&tx, it));
+    lsm_iter_free(it);
+    return err;
+}

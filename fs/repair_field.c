@@ -1,0 +1,156 @@
+/*
+ * Repairs of single fields of an inode, and of single keys beside it. A count is corrected by the
+ * difference that was found, since other fixes may have changed it meanwhile.
+ */
+#include "fs/repair_impl.h"
+
+/* value + expected - found, not below 0. */
+static uint64_t corrected(uint64_t value, const struct check_finding *f)
+{
+    if (f->expected >= f->found)
+        return value + (f->expected - f->found);
+    return value > f->found - f->expected ? value - (f->found - f->expected) : 0;
+}
+
+/* Change the inode's record, if it has one. */
+static int change(struct repair *r, const struct check_finding *f,
+                  void (*set)(struct inode *in, const struct check_finding *f))
+{
+    struct inode *in;
+    struct tx tx;
+    int err = tx_begin(&tx, r);
+
+    if (err)
+        return err;
+    err = tx_inode(&tx, f->ino, &in);
+    if (!err)
+        set(in, f);
+    return tx_end(&tx, err == -ENOENT ? 0 : err);
+}
+
+static void set_links(struct inode *in, const struct check_finding *f)
+{
+    uint64_t n = corrected(in->nlink, f);
+
+    in->nlink = n > INODE_NLINK_MAX ? INODE_NLINK_MAX : (uint32_t)n;
+}
+
+static void set_dir_size(struct inode *in, const struct check_finding *f)
+{
+    in->size = corrected(in->size, f);
+}
+
+static void set_block_count(struct inode *in, const struct check_finding *f)
+{
+    in->block_count = corrected(in->block_count, f);
+}
+
+static void set_parent(struct inode *in, const struct check_finding *f)
+{
+    /* An earlier fix may have moved the directory. */
+    if (in->parent == f->found)
+        in->parent = f->expected;
+}
+
+static void set_xattr_flag(struct inode *in, const struct check_finding *f)
+{
+    (void)f;
+    in->flags |= INODE_HAS_XATTR;
+}
+
+static void reset_group(struct inode *in, const struct check_finding *f)
+{
+    (void)f;
+    in->group = 0;
+    in->next_slot = 0;
+}
+
+static void set_next_slot(struct inode *in, const struct check_finding *f)
+{
+    if (in->next_slot < f->expected)
+        in->next_slot = (uint32_t)f->expected;
+}
+
+int fix_link_count(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, set_links);
+}
+
+int fix_dir_size(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, set_dir_size);
+}
+
+int fix_block_count(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, set_block_count);
+}
+
+int fix_dir_parent(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, set_parent);
+}
+
+int fix_xattr_flag(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, set_xattr_flag);
+}
+
+int fix_group_reset(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, reset_group);
+}
+
+int fix_next_slot(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, set_next_slot);
+}
+
+/* --- Keys beside the record --- */
+
+int fix_orphan_unlist(struct repair *r, const struct check_finding *f)
+{
+    struct lsm_value v;
+    struct key k;
+    int err;
+
+    key_ino(&k, KEY_INODE, f->ino);
+    err = lsm_get(r->db, NULL, k.data, k.len, &v);
+    if (!err) {
+        lsm_value_done(&v); /* an earlier fix has made the inode */
+        return 0;
+    }
+    key_ino(&k, KEY_ORPHAN, f->ino);
+    return err == -ENOENT ? lsm_delete(r->db, k.data, k.len, LSM_WRITE_URGENT) : err;
+}
+
+int fix_orphan_named(struct repair *r, const struct check_finding *f)
+{
+    struct inode *in;
+    struct key k;
+    struct tx tx;
+    int err = tx_begin(&tx, r);
+
+    if (err)
+        return err;
+    err = tx_inode(&tx, f->ino, &in);
+    if (!err)
+        in->nlink = (uint32_t)f->expected;
+    key_ino(&k, KEY_ORPHAN, f->ino);
+    if (!err)
+        err = lsm_batch_delete(tx.batch, k.data, k.len);
+    return tx_end(&tx, err);
+}
+
+int fix_xattrs_delete(struct repair *r, const struct check_finding *f)
+{
+    struct key start, end;
+    struct tx tx;
+    int err = tx_begin(&tx, r);
+
+    if (err)
+        return err;
+    key_ino(&start, KEY_XATTR, f->ino);
+    key_ino(&end, KEY_XATTR, f->ino + 1);
+    return tx_end(&tx, lsm_batch_delete_range(tx.batch, start.data, start.len, end.data, end.len));
+}
