@@ -452,7 +452,8 @@ static int read_block(struct blob_store *s, const struct blob_ref *ref, struct c
     return err;
 }
 
-int blob_check(struct blob_store *s, const struct blob_ref *ref, struct slice key, struct buf *buf)
+int blob_check(struct blob_store *s, const struct blob_ref *ref, const struct slice *key,
+               struct buf *buf)
 {
     struct cache_block *b;
     struct blob_record r;
@@ -460,7 +461,7 @@ int blob_check(struct blob_store *s, const struct blob_ref *ref, struct slice ke
 
     if (err)
         return err;
-    if (!slice_eq(r.key, key))
+    if (key && !slice_eq(r.key, *key))
         return err_raise(ERR_BLOB_REF, AT_FMT "written for another key", AT(s, ref));
     if (r.compression == BLOB_PLAIN)
         return 0;

@@ -88,7 +88,11 @@ int blob_read_record(struct blob_store *s, const struct blob_ref *ref, struct bu
                      struct blob_record *ret);
 /* ERR_BLOB_HEADER when the file's header is damaged, which keeps nobody from reading records. */
 int blob_check_header(struct blob_store *s, uint64_t number);
-/* All that can be verified of a record that an entry of this user key refers to. buf is scratch. */
-int blob_check(struct blob_store *s, const struct blob_ref *ref, struct slice key, struct buf *buf);
+/*
+ * All that can be verified of a record that an entry of this user key refers to; NULL where it may
+ * have been written for any key. buf is scratch.
+ */
+int blob_check(struct blob_store *s, const struct blob_ref *ref, const struct slice *key,
+               struct buf *buf);
 
 #endif

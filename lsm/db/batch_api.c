@@ -17,12 +17,14 @@ void lsm_batch_free(struct lsm_batch *b)
 {
     if (!b)
         return;
+    batch_files_done(b);
     buf_free(&b->bytes);
     free(b);
 }
 
 void lsm_batch_clear(struct lsm_batch *b)
 {
+    batch_files_done(b);
     b->bytes.len = 0;
     b->count = b->delete_count = b->patch_count = 0;
     b->put_len_max = 0;
@@ -46,7 +48,7 @@ static int check_lengths(const struct lsm_batch *b, size_t key_len, size_t value
     return 0;
 }
 
-static int add(struct lsm_batch *b, enum kind kind, struct slice key, struct slice value)
+int batch_add(struct lsm_batch *b, enum kind kind, struct slice key, struct slice value)
 {
     int err = check_lengths(b, key.len, value.len);
 
@@ -63,12 +65,12 @@ static int add(struct lsm_batch *b, enum kind kind, struct slice key, struct sli
 int lsm_batch_put(struct lsm_batch *b, const void *key, size_t key_len, const void *value,
                   size_t value_len)
 {
-    return add(b, KIND_PUT, slice_of(key, key_len), slice_of(value, value_len));
+    return batch_add(b, KIND_PUT, slice_of(key, key_len), slice_of(value, value_len));
 }
 
 int lsm_batch_delete(struct lsm_batch *b, const void *key, size_t key_len)
 {
-    return add(b, KIND_DELETE, slice_of(key, key_len), slice_of(NULL, 0));
+    return batch_add(b, KIND_DELETE, slice_of(key, key_len), slice_of(NULL, 0));
 }
 
 int lsm_batch_delete_range(struct lsm_batch *b, const void *start, size_t start_len,
@@ -77,7 +79,7 @@ int lsm_batch_delete_range(struct lsm_batch *b, const void *start, size_t start_
     if (end_len == 0 || end_len > LSM_KEY_LEN_MAX)
         return err_raise(EINVAL, "a range's end of %zu bytes; it must have 1 to %d", end_len,
                          LSM_KEY_LEN_MAX);
-    return add(b, KIND_DELETE_RANGE, slice_of(start, start_len), slice_of(end, end_len));
+    return batch_add(b, KIND_DELETE_RANGE, slice_of(start, start_len), slice_of(end, end_len));
 }
 
 int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len, uint64_t offset,

@@ -57,6 +57,11 @@ struct lsm_batch {
     uint64_t delete_count; /* of them, deletions of keys and ranges */
     uint64_t patch_count;  /* of them, patches */
     size_t put_len_max;    /* bytes of the longest value that is put */
+
+    /* batch_copy.c: with copies of references the batch is one store's. */
+    struct lsm_db *db;        /* NULL: of none */
+    struct blob_meta **files; /* references to the files that they lie in */
+    size_t file_count, file_cap;
 };
 
 /* Memory in which a batch's large values are moved to blob files; blob_batch.c. */
@@ -120,6 +125,7 @@ struct lsm_db {
     uint64_t manifest_number;           /* [manifest_mu] */
     uint64_t manifest_fresh_len;        /* [manifest_mu] bytes when it was new */
     struct superblock superblock;       /* feature bits: [manifest_mu]; else constant */
+    atomic_bool shares_blobs;           /* FEATURE_SHARED_BLOBS is known to be on disk */
     /* Changes while both manifest_mu and mu are held, so either is enough to read it. */
     struct named_snapshots named;
 
@@ -225,6 +231,21 @@ void queue_try_switch_memtable(struct lsm_db *db);
 /* write.c: switch the memtable from outside; *ret is the last one to wait for, referenced, or NULL.
  */
 int queue_switch_memtable(struct lsm_db *db, struct memtable **ret);
+
+/*
+ * read.c: the versions of l->key as of the sequence number, in l->fold, down to the base; values
+ * are borrowed from sv and l. *ret_mem is where the oldest of them lies, NULL: not in a memtable.
+ */
+int sv_lookup(struct superversion *sv, uint64_t seqno, struct lookup *l, struct memtable **ret_mem,
+              bool *ret_newest_first);
+
+/* batch_api.c: append an operation after checking its lengths. */
+int batch_add(struct lsm_batch *b, enum kind kind, struct slice key, struct slice value);
+
+/* batch_copy.c: let go of the files of a batch's references. */
+void batch_files_done(struct lsm_batch *b);
+/* The batch may be in a log although its write failed: the files must stay. */
+void batch_files_keep(const struct lsm_batch *b);
 
 /*
  * fold_limit.c. keep: the key's newest version is in mem, and the fold has given this value.

@@ -66,7 +66,25 @@ static void take_value(struct lookup *l, struct slice value, struct memtable *me
     }
 }
 
-/* Look one key up; f's memory is used again from key to key. */
+/* l's memory is used again from key to key. */
+int sv_lookup(struct superversion *sv, uint64_t seqno, struct lookup *l, struct memtable **ret_mem,
+              bool *ret_newest_first)
+{
+    int err;
+
+    fold_begin(&l->fold);
+    l->snapshot = seqno;
+    l->rangedel_seqno = 0;
+    err = lookup_memtables(sv, l, ret_mem, ret_newest_first);
+    if (!err && !lookup_done(l)) {
+        *ret_mem = NULL;
+        err = version_lookup(sv->version, l);
+    }
+    if (!err)
+        fold_end(&l->fold);
+    return err;
+}
+
 static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l, struct slice key,
                    struct lsm_value *ret)
 {
@@ -75,18 +93,10 @@ static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l,
     bool newest_first;
     int err;
 
-    fold_begin(&l->fold);
     l->key = key;
-    l->snapshot = snapshot;
-    l->rangedel_seqno = 0;
-    err = lookup_memtables(sv, l, &mem, &newest_first);
-    if (!err && !lookup_done(l)) {
-        mem = NULL;
-        err = version_lookup(sv->version, l);
-    }
+    err = sv_lookup(sv, snapshot, l, &mem, &newest_first);
     if (err)
         return err;
-    fold_end(&l->fold);
     err = blob_fetch(sv->version->store->blobs, &l->fold, BLOB_FILL);
     if (err)
         return err;

@@ -23,6 +23,7 @@ static int hold_file(struct repair *r, uint64_t number)
 
 int repair_ref_whole(struct repair *r, struct slice user, struct slice bytes)
 {
+    bool shared = r->superblock.incompat & FEATURE_SHARED_BLOBS;
     struct blob_ref ref;
     int err;
 
@@ -36,7 +37,7 @@ int repair_ref_whole(struct repair *r, struct slice user, struct slice bytes)
     }
     err = hold_file(r, ref.file);
     if (!err)
-        err = blob_check(r->blob_store, &ref, user, &r->blob_buf);
+        err = blob_check(r->blob_store, &ref, shared ? NULL : &user, &r->blob_buf);
     if (!err)
         return 1;
     return repair_is_damage(err) ? 0 : err;

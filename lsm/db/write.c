@@ -281,6 +281,8 @@ static int write_moved(struct lsm_db *db, const struct lsm_batch *b, bool urgent
     if (err)
         return err;
     err = write_batch(db, bb.batch, urgent);
+    if (err && err != -ENOSPC)
+        batch_files_keep(b);
     if (!err && bb.batch != b)
         atomic_fetch_add_explicit(&db->counters.write_len, b->bytes.len - bb.batch->bytes.len,
                                   memory_order_relaxed);
@@ -294,6 +296,9 @@ int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
 
     err_clear();
     err = db_writable(db);
+    if (!err && b->db && b->db != db)
+        err = err_raise(EINVAL, "%s: the batch holds copies of values of another store",
+                        db->env->path);
     if (!err && b->count)
         err = write_moved(db, b, flags & LSM_WRITE_URGENT);
     if (!err && flags & LSM_WRITE_SYNC)

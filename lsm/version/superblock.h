@@ -20,10 +20,12 @@ enum {
 
     /* incompat: values may lie in blob files. */
     FEATURE_BLOBS = 1 << 0,
+    /* incompat: an entry may refer to a record that was written for another key. */
+    FEATURE_SHARED_BLOBS = 1 << 1,
 
     FEATURES_COMPAT_KNOWN = 0,
     FEATURES_RO_COMPAT_KNOWN = FEATURE_NAMED_SNAPSHOTS,
-    FEATURES_INCOMPAT_KNOWN = FEATURE_BLOBS,
+    FEATURES_INCOMPAT_KNOWN = FEATURE_BLOBS | FEATURE_SHARED_BLOBS,
 };
 
 struct superblock {

@@ -115,29 +115,57 @@ static void apply(struct kv_model *m, struct slice ops)
     }
 }
 
-static void random_batch(struct run *r, struct lsm_batch *b)
+/*
+ * A copy, in the log of the test as the put that it amounts to. Where the store refuses, having
+ * failed, so will the write.
+ */
+static void random_copy(struct run *r, struct lsm_batch *b, struct lsm_batch *shown)
+{
+    char from[32], to[32];
+    size_t from_len = (size_t)sprintf(from, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
+    size_t to_len = (size_t)sprintf(to, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
+    const struct kv_pair *pair = kv_get(&r->model, slice_of(from, from_len));
+    int copied = lsm_batch_copy(b, r->db, from, from_len, to, to_len);
+
+    if (copied < 0)
+        return;
+    if (copied != (pair != NULL))
+        fail_round(r, "copy");
+    if (pair)
+        assert_int_equal(lsm_batch_put(shown, to, to_len, pair->value.data, pair->value.len), 0);
+}
+
+/* What is to be written, and what it amounts to. */
+static void random_batch(struct run *r, struct lsm_batch *b, struct lsm_batch *shown)
 {
     uint8_t value[2000];
 
+    if (r->blobs && rng_below(&r->rng, 3) == 0)
+        random_copy(r, b, shown);
     for (uint64_t n = 1 + rng_below(&r->rng, 6); n; n--) {
         char key[32], end[32];
         size_t key_len = (size_t)sprintf(key, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
         size_t end_len = (size_t)sprintf(end, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
         size_t len = (size_t)rng_below(&r->rng, sizeof(value));
         uint64_t what = rng_below(&r->rng, 20);
+        bool err;
 
         memset(value, (int)rng_next(&r->rng), len);
         /* Some do not compress. */
         for (size_t i = rng_below(&r->rng, 2) ? 0 : len; i < len; i++)
             value[i] = (uint8_t)rng_next(&r->rng);
         if (what < 3)
-            assert_int_equal(lsm_batch_delete(b, key, key_len), 0);
+            err = lsm_batch_delete(b, key, key_len) || lsm_batch_delete(shown, key, key_len);
         else if (what == 3)
-            assert_int_equal(lsm_batch_delete_range(b, key, key_len, end, end_len), 0);
+            err = lsm_batch_delete_range(b, key, key_len, end, end_len) ||
+                  lsm_batch_delete_range(shown, key, key_len, end, end_len);
         else if (what < 8)
-            assert_int_equal(lsm_batch_patch(b, key, key_len, 100, value, len / 8), 0);
+            err = lsm_batch_patch(b, key, key_len, 100, value, len / 8) ||
+                  lsm_batch_patch(shown, key, key_len, 100, value, len / 8);
         else
-            assert_int_equal(lsm_batch_put(b, key, key_len, value, len), 0);
+            err = lsm_batch_put(b, key, key_len, value, len) ||
+                  lsm_batch_put(shown, key, key_len, value, len);
+        assert_false(err);
     }
 }
 
@@ -169,19 +197,21 @@ static int open_store(struct run *r)
 /* One batch; 0 or the store's answer. */
 static int write_one(struct run *r)
 {
-    struct lsm_batch *b;
+    struct lsm_batch *b, *shown;
     bool sync = rng_below(&r->rng, 10) == 0;
     int err;
 
     assert_int_equal(lsm_batch_new(&b), 0);
-    random_batch(r, b);
-    apply(&r->model, buf_slice(&b->bytes));
+    assert_int_equal(lsm_batch_new(&shown), 0);
+    random_batch(r, b, shown);
+    apply(&r->model, buf_slice(&shown->bytes));
     r->count++;
     assert_true(r->count < BATCH_COUNT_MAX);
-    assert_int_equal(buf_assign(&r->log[r->count].ops, b->bytes.data, b->bytes.len), 0);
+    assert_int_equal(buf_assign(&r->log[r->count].ops, shown->bytes.data, shown->bytes.len), 0);
     r->log[r->count].digest = digest_model(&r->model);
     err = lsm_write(r->db, b, sync ? LSM_WRITE_SYNC : 0);
     lsm_batch_free(b);
+    lsm_batch_free(shown);
     if (!err) {
         r->acked = r->count;
         if (sync)

@@ -25,6 +25,7 @@ enum {
 
 /* What is written, in operations of a hundred; the rest are puts. */
 struct mix {
+    unsigned copies; /* batches of a hundred that begin with one */
     unsigned deletes, patches, range_deletes;
     size_t patch_offset_max;
 };
@@ -136,11 +137,30 @@ static void one_op(struct run *r, struct lsm_batch *b)
         fail_step(r, "batch");
 }
 
+/* A copy shows what was written before the batch: it comes first. */
+static void add_copy(struct run *r, struct lsm_batch *b)
+{
+    char from_buf[32], to_buf[32];
+    struct slice from = random_key(r, from_buf), to = random_key(r, to_buf);
+    const struct kv_pair *pair = kv_get(&r->model, from);
+    struct buf value = {0};
+
+    if (lsm_batch_copy(b, r->db, from.data, from.len, to.data, to.len) != (pair != NULL))
+        fail_step(r, "copy");
+    if (!pair)
+        return;
+    assert_int_equal(buf_assign(&value, pair->value.data, pair->value.len), 0);
+    kv_put(&r->model, to, buf_slice(&value));
+    buf_free(&value);
+}
+
 static void write_some(struct run *r)
 {
     struct lsm_batch *b;
 
     assert_int_equal(lsm_batch_new(&b), 0);
+    if (rng_below(&r->rng, 100) < r->mix.copies)
+        add_copy(r, b);
     for (uint64_t n = 1 + rng_below(&r->rng, 8); n; n--)
         one_op(r, b);
     if (lsm_write(r->db, b, rng_below(&r->rng, 20) ? 0 : LSM_WRITE_SYNC))
@@ -500,6 +520,19 @@ static void patches_over_large_values_agree(void **state)
     run_model(rng_seed(500), steps_wanted(4000), &o, &mix);
 }
 
+static void copies_of_all_kinds_of_values_agree(void **state)
+{
+    static const struct mix mix = {
+        .copies = 80, .deletes = 15, .patches = 20, .range_deletes = 1, .patch_offset_max = 300};
+    struct lsm_options o = blob_options();
+
+    (void)state;
+    for (uint64_t i = 0; i < 2; i++) {
+        o.worker_count = (unsigned)(2 * i);
+        run_model(rng_seed(600) + i, steps_wanted(4000), &o, &mix);
+    }
+}
+
 static void ranges_deleted_all_the_time_agree(void **state)
 {
     static const struct mix mix = {
@@ -535,6 +568,7 @@ int main(void)
         cmocka_unit_test(store_without_compression_or_filters_agrees_too),
         cmocka_unit_test(store_with_large_values_agrees),
         cmocka_unit_test(patches_over_large_values_agree),
+        cmocka_unit_test(copies_of_all_kinds_of_values_agree),
         cmocka_unit_test(ranges_deleted_all_the_time_agree),
         cmocka_unit_test(patches_far_beyond_the_end_agree),
     };

@@ -175,7 +175,7 @@ static void unknown_feature_bits_follow_their_rules(void **state)
     env->read_only = true;
     assert_int_equal(superblock_read(env, &again, NULL), 0);
     env->read_only = false;
-    sb.incompat = 2;
+    sb.incompat = FEATURES_INCOMPAT_KNOWN + 1;
     assert_int_equal(superblock_write(env, &sb), 0);
     env->read_only = true;
     assert_int_equal(superblock_read(env, &again, NULL), -ERR_SUPERBLOCK_FEATURE);
