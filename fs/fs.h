@@ -124,11 +124,18 @@ int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *tar
                const struct fs_cred *cred, struct fs_attr *ret);
 /* The target's bytes (at most FS_SYMLINK_LEN_MAX) and a NUL into buf. -EINVAL when no symlink. */
 int fs_readlink(struct fs *fs, uint64_t ino, char *buf, size_t buf_len);
+/*
+ * A regular file without a name: an orphan from the beginning, as open(2) with O_TMPFILE makes it.
+ * It lives until fs_purge, unless may_link was true and fs_link has given it a name before.
+ */
+int fs_tmpfile(struct fs *fs, uint64_t parent, uint32_t mode, bool may_link,
+               const struct fs_cred *cred, struct fs_attr *ret);
+/* -ENOENT for an inode that has lost its last name; -EPERM for a directory. */
 int fs_link(struct fs *fs, uint64_t ino, uint64_t new_parent, const char *new_name,
             struct fs_attr *ret);
 /*
  * Remove a name. When it was the last one the inode becomes an orphan: it stays readable and
- * writable until fs_forget.
+ * writable until fs_purge.
  */
 int fs_unlink(struct fs *fs, uint64_t parent, const char *name);
 int fs_rmdir(struct fs *fs, uint64_t parent, const char *name); /* -ENOTEMPTY */
@@ -178,6 +185,17 @@ void fs_read_done(struct fs_read *r);
 int fs_write(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len);
 /* As fs_write at the end of the file; *ret_offset gets where that was. */
 int fs_append(struct fs *fs, uint64_t ino, const void *data, size_t len, uint64_t *ret_offset);
+/*
+ * Copy len bytes, or as many as there are before the end of src, from src to dst, which may be one
+ * file if the ranges do not overlap (else -EINVAL). Whole blocks
+ * are shared rather than copied, where both offsets have the same place within a block and the
+ * engine keeps the block as a large value. Not atomic: it is done in batches of at most 16 MiB, and
+ * `stop` (may be NULL) is asked between them; true ends it. *ret_len gets what was copied, and 0 is
+ * returned, when anything was. src and dst must be regular files: -EISDIR, -EINVAL.
+ */
+int fs_copy_range(struct fs *fs, uint64_t src, uint64_t src_offset, uint64_t dst,
+                  uint64_t dst_offset, uint64_t len, bool (*stop)(void *arg), void *arg,
+                  uint64_t *ret_len);
 /* mode: FALLOC_FL_ bits of fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE. */
 int fs_fallocate(struct fs *fs, uint64_t ino, int mode, uint64_t offset, uint64_t len);
 /* SEEK_DATA or SEEK_HOLE; to the block. -ENXIO. */

@@ -71,9 +71,24 @@ static int store_open(struct fs *fs, const char *path)
     return lsm_open(path, &lo, &fs->db);
 }
 
-int fs_open(const char *path, const struct fs_options *options, struct fs **ret)
+/* The store is open. */
+static int start(struct fs *fs)
 {
     struct super_facts facts;
+    int err = fs_report(fs, super_get(fs->db, fs->read_only, &facts));
+
+    if (err)
+        return err;
+    fs->super = facts.super;
+    memcpy(fs->hash_secret, facts.secret, sizeof(fs->hash_secret));
+    fs->group_next = fs->group_leased_until = facts.group_next;
+    if (!fs->read_only)
+        orphans_purge_all(fs);
+    return 0;
+}
+
+int fs_open(const char *path, const struct fs_options *options, struct fs **ret)
+{
     struct fs *fs;
     int err = fs_new(options, &fs);
 
@@ -81,21 +96,31 @@ int fs_open(const char *path, const struct fs_options *options, struct fs **ret)
         return err;
     err = store_open(fs, path);
     if (!err) {
-        err = fs_report(fs, super_get(fs->db, fs->read_only, &facts));
+        err = start(fs);
         if (err)
             super_store_close(fs->db, err);
     }
-    if (err) {
+    if (err)
         fs_free(fs);
+    else
+        *ret = fs;
+    return err;
+}
+
+int fs_open_on(struct lsm_db *db, const struct fs_options *options, struct fs **ret)
+{
+    struct fs *fs;
+    int err = fs_new(options, &fs);
+
+    if (err)
         return err;
-    }
-    fs->super = facts.super;
-    memcpy(fs->hash_secret, facts.secret, sizeof(fs->hash_secret));
-    fs->group_next = fs->group_leased_until = facts.group_next;
-    if (!fs->read_only)
-        orphans_purge_all(fs);
-    *ret = fs;
-    return 0;
+    fs->db = db;
+    err = start(fs);
+    if (err)
+        fs_free(fs);
+    else
+        *ret = fs;
+    return err;
 }
 
 int fs_close(struct fs *fs)

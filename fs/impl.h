@@ -34,6 +34,9 @@ struct fs {
     struct mutex rename_mu;
 };
 
+/* As fs_open, on a store that is open already, and which fs_close closes; on failure it stays open.
+ */
+int fs_open_on(struct lsm_db *db, const struct fs_options *options, struct fs **ret);
 /*
  * Log a damage that the caller has just found (err_detail is its text) and return err. Other errors
  * are returned as they are.
@@ -70,8 +73,9 @@ int xattr_delete_all(struct lsm_batch *b, const struct inode *in);
 /* Open, fill and close the set of orphans; 'O' keys are its image on disk (orphan.c). */
 int orphans_new(struct orphan_set **ret);
 void orphans_free(struct orphan_set *o);
-int orphans_add(struct orphan_set *o, uint64_t ino);
+int orphans_add(struct orphan_set *o, uint64_t ino, bool may_link);
 void orphans_remove(struct orphan_set *o, uint64_t ino);
+bool orphans_may_link(struct orphan_set *o, uint64_t ino);
 bool orphans_any(const struct orphan_set *o);
 /* Purge all that the store lists; at open, and at close when there are any. */
 int orphans_purge_all(struct fs *fs);

@@ -122,6 +122,18 @@ static void owner_set(struct inode *in, const struct inode *dir, const struct fs
     }
 }
 
+int inode_begin(struct op *op, struct inode *dir, const struct fs_cred *cred, struct inode *in)
+{
+    int err = inode_number_take(op->fs, dir, &in->ino);
+
+    if (err)
+        return err;
+    owner_set(in, dir, cred);
+    in->parent = S_ISDIR(in->mode) ? dir->ino : 0;
+    in->atime = in->mtime = in->ctime = in->btime = op->now;
+    return 0;
+}
+
 /* Fill in what is left of the new inode and add all to the batch; the directory is locked. */
 static int create_locked(struct op *op, uint64_t parent, const char *name, struct inode *in,
                          const struct fs_cred *cred)
@@ -136,13 +148,10 @@ static int create_locked(struct op *op, uint64_t parent, const char *name, struc
     if (!err)
         err = dir_change(op, &dir, 1, is_dir);
     if (!err)
-        err = inode_number_take(fs, &dir, &in->ino);
+        err = inode_begin(op, &dir, cred, in);
     if (err)
         return err;
-    owner_set(in, &dir, cred);
     in->nlink = is_dir ? 2 : 1;
-    in->parent = is_dir ? parent : 0;
-    in->atime = in->mtime = in->ctime = in->btime = op->now;
     err = inode_put(op->batch, in);
     if (!err)
         err = dirent_put(fs, op->batch, parent, name, in->ino, in->mode);
@@ -241,11 +250,11 @@ static int link_locked(struct op *op, struct inode *in, uint64_t new_parent, con
 
     if (S_ISDIR(in->mode))
         return -EPERM;
-    if (!in->nlink)
-        return -ENOENT; /* an orphan has lost its place for good */
     if (in->nlink == INODE_NLINK_MAX)
         return -EMLINK;
-    err = dir_get(fs, new_parent, &dir);
+    err = in->nlink ? 0 : op_adopt(op, in->ino);
+    if (!err)
+        err = dir_get(fs, new_parent, &dir);
     if (!err)
         err = name_must_be_free(fs, new_parent, new_name);
     if (!err)

@@ -4,7 +4,8 @@
  * All that an operation reads in order to decide is read under the locks of the inodes concerned,
  * and all that it changes is one batch; a crash leaves all of it or nothing. The set of orphans is
  * changed before the write and changed back when that fails, both under the inode's lock, so that
- * whoever holds the lock sees set and store agree.
+ * whoever holds the lock sees set and store agree. What is given a name leaves the set after the
+ * write.
  */
 #include "fs/op.h"
 
@@ -38,11 +39,13 @@ int op_end(struct op *op, int err)
         err = fs_commit(op->fs, op->batch, op->urgent);
     if (err && op->orphan)
         orphans_remove(op->fs->orphans, op->orphan);
+    if (!err && op->adopted)
+        orphans_remove(op->fs->orphans, op->adopted);
     inode_locks_drop(op->fs->locks, &op->locks);
     return err;
 }
 
-int op_orphan(struct op *op, uint64_t ino)
+int op_orphan(struct op *op, uint64_t ino, bool may_link)
 {
     struct key k;
     int err;
@@ -50,9 +53,23 @@ int op_orphan(struct op *op, uint64_t ino)
     key_ino(&k, KEY_ORPHAN, ino);
     err = lsm_batch_put(op->batch, k.data, k.len, "", 0);
     if (!err)
-        err = orphans_add(op->fs->orphans, ino);
+        err = orphans_add(op->fs->orphans, ino, may_link);
     if (!err)
         op->orphan = ino;
+    return err;
+}
+
+int op_adopt(struct op *op, uint64_t ino)
+{
+    struct key k;
+    int err;
+
+    if (!orphans_may_link(op->fs->orphans, ino))
+        return -ENOENT; /* an orphan that had a name has lost its place for good */
+    key_ino(&k, KEY_ORPHAN, ino);
+    err = lsm_batch_delete(op->batch, k.data, k.len);
+    if (!err)
+        op->adopted = ino;
     return err;
 }
 
@@ -132,6 +149,6 @@ int child_drop_name(struct op *op, struct inode *in)
     in->ctime = op->now;
     err = inode_put(op->batch, in);
     if (!err && !in->nlink)
-        err = op_orphan(op, in->ino);
+        err = op_orphan(op, in->ino, false);
     return err;
 }

@@ -22,14 +22,26 @@ struct op {
     struct timespec now; /* the moment of the change */
     bool urgent;         /* the batch frees space; set by the caller */
     uint64_t orphan;     /* what op_orphan added; 0 for none */
+    uint64_t adopted;    /* what op_adopt gave a name; 0 for none */
 };
 
 /* Lock the inodes and make a batch. -EROFS before anything else. */
 int op_begin(struct op *op, struct fs *fs, const uint64_t *inos, int count);
 /* With err 0 write the batch, else forget it; unlock; returns err or that of the write. */
 int op_end(struct op *op, int err);
-/* The inode loses its last name by this operation. At most once an operation. */
-int op_orphan(struct op *op, uint64_t ino);
+/*
+ * The inode loses its last name by this operation, or is made without one and may then be given
+ * one. At most once an operation.
+ */
+int op_orphan(struct op *op, uint64_t ino, bool may_link);
+/* An orphan gets a name by this operation. -ENOENT unless it may; at most once an operation. */
+int op_adopt(struct op *op, uint64_t ino);
+
+/*
+ * Fill in what the directory and the maker say of a new inode: number, owner, times. `dir`, which
+ * the caller has locked, is changed and has to be written in the same batch.
+ */
+int inode_begin(struct op *op, struct inode *dir, const struct fs_cred *cred, struct inode *in);
 
 /* A name to be made or removed: -ENAMETOOLONG, -EINVAL for what can be no name. */
 int name_check(const char *name);

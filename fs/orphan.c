@@ -5,8 +5,11 @@
  * the end of a process nobody has anything open.
  *
  * The set in memory answers fs_is_orphan. Its count is read without a lock, as it is mostly zero.
- * A number is in the set before the batch that makes it an orphan is written; whoever holds the
- * inode's lock sees set and store agree.
+ * A number is in the set before the batch that makes it an orphan is written, and until the one
+ * that gives it a name has been; whoever holds the inode's lock sees set and store agree.
+ *
+ * O_TMPFILE makes orphans that may be given a name (tmpfile.c). Only the set knows which: without
+ * the process nobody has them open.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,6 +21,7 @@
 
 struct orphan {
     uint64_t ino;
+    bool may_link; /* made without a name, and may be given one */
     UT_hash_handle hh;
 };
 
@@ -62,7 +66,7 @@ static struct orphan *find_locked(struct orphan_set *o, uint64_t ino) REQUIRES(o
     return e;
 }
 
-int orphans_add(struct orphan_set *o, uint64_t ino)
+int orphans_add(struct orphan_set *o, uint64_t ino, bool may_link)
 {
     struct orphan *e = calloc(1, sizeof(*e));
     int err = 0;
@@ -70,6 +74,7 @@ int orphans_add(struct orphan_set *o, uint64_t ino)
     if (!e)
         return -ENOMEM;
     e->ino = ino;
+    e->may_link = may_link;
     mutex_lock(&o->mu);
     if (!find_locked(o, ino)) {
         HASH_ADD(hh, o->table, ino, sizeof(e->ino), e);
@@ -97,6 +102,18 @@ void orphans_remove(struct orphan_set *o, uint64_t ino)
     }
     mutex_unlock(&o->mu);
     free(e);
+}
+
+bool orphans_may_link(struct orphan_set *o, uint64_t ino)
+{
+    struct orphan *e;
+    bool may;
+
+    mutex_lock(&o->mu);
+    e = find_locked(o, ino);
+    may = e && e->may_link;
+    mutex_unlock(&o->mu);
+    return may;
 }
 
 bool orphans_any(const struct orphan_set *o)

@@ -24,6 +24,7 @@
 #include "fs/fuse/mount_log.h"
 #include "fs/fuse/mount_options.h"
 #include "fs/fuse/mount_point.h"
+#include "fs/fuse/raw_ops.h"
 #include "fs/fuse/reaper.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/stopper.h"
@@ -152,7 +153,7 @@ static int serve(const struct plan *p, struct mount *m)
     if (!err) {
         daemonize_report(p->report, 0);
         mount_log(LSM_LOG_INFO, "mounted %s on %s", p->store, p->dir);
-        err = workers_run(m->se);
+        err = workers_run(m->se, raw_ops_serve, m);
         if (err)
             mount_log(LSM_LOG_ERROR, "serving %s ended: %s", p->dir,
                       strerror(err < 0 ? -err : err));
@@ -227,6 +228,9 @@ static int run(const struct plan *p)
         return MOUNT_EXIT_FAILURE;
     }
     m.block_len = fs_super(m.fs)->block_len;
+    m.debug = p->options.debug;
+    m.root_and_owner_only = p->options.allow_root;
+    m.owner = getuid();
     r = mount_and_serve(p, &m);
     err = fs_close(m.fs);
     if (err < 0)

@@ -54,6 +54,14 @@ static int set_debug(struct mount_options *o, const char *value)
     return 0;
 }
 
+/* libfuse keeps others out of the requests that it serves itself. */
+static int set_allow_root(struct mount_options *o, const char *value)
+{
+    (void)value;
+    o->allow_root = true;
+    return 0;
+}
+
 static int set_suid(struct mount_options *o, const char *value)
 {
     (void)value;
@@ -169,7 +177,7 @@ static const struct option {
     {"fsname=", OURS, refuse_fsname},
     {"subtype=", OURS, refuse_fsname},
     {"allow_other", PASS, NULL},
-    {"allow_root", PASS, NULL},
+    {"allow_root", PASS, set_allow_root},
     {"exec", PASS, NULL},
     {"noexec", PASS, NULL},
     {"atime", PASS, NULL},
@@ -230,11 +238,9 @@ static int option_apply(struct mount_options *o, const char *text)
 
         if (!option_is(&options[i], text, &value))
             continue;
-        if (options[i].what == OURS)
-            return options[i].set(o, value);
         if (options[i].what == PASS && fuse_opt_add_opt(&o->passed, text) < 0)
             return refuse(text, "out of memory");
-        return 0;
+        return options[i].set ? options[i].set(o, value) : 0;
     }
     return refuse(text, "unknown; fluxfs mount --help lists the options");
 }

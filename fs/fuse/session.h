@@ -25,7 +25,10 @@ struct mount {
     struct fs *fs;
     struct fuse_session *se;
     struct reaper *reaper;
-    uint32_t block_len; /* what st_blksize tells programs to read and write at once */
+    uint32_t block_len;       /* what st_blksize tells programs to read and write at once */
+    bool debug;               /* log every request */
+    bool root_and_owner_only; /* allow_root: requests of others are refused */
+    uid_t owner;              /* who mounted it */
 
     /* Set by init. */
     atomic_bool no_open;    /* the kernel opens files without asking */

@@ -45,6 +45,8 @@ struct worker {
 
 struct pool {
     struct fuse_session *se;
+    bool (*first)(void *arg, const struct fuse_buf *message);
+    void *first_arg;
     struct worker workers[WORKER_COUNT];
     unsigned started;
 
@@ -168,7 +170,8 @@ static void serve(struct worker *w, struct fuse_buf *buf)
         }
         atomic_fetch_add(&w->began, 1);
         wake_watcher(p);
-        fuse_session_process_buf(p->se, buf);
+        if (!p->first(p->first_arg, buf))
+            fuse_session_process_buf(p->se, buf);
         atomic_fetch_add(&w->ended, 1);
     }
 }
@@ -248,7 +251,8 @@ static int start(struct pool *p, pthread_t *ret_watcher)
     return 0; /* fewer workers than wanted do the work as well */
 }
 
-int workers_run(struct fuse_session *se)
+int workers_run(struct fuse_session *se, bool (*first)(void *arg, const struct fuse_buf *message),
+                void *arg)
 {
     struct pool *p = calloc(1, sizeof(*p));
     pthread_t watcher;
@@ -257,6 +261,8 @@ int workers_run(struct fuse_session *se)
     if (!p)
         return -ENOMEM;
     p->se = se;
+    p->first = first;
+    p->first_arg = arg;
     /* Only the worker with the turn reads, and it waits with poll. */
     if (fcntl(fuse_session_fd(se), F_SETFL, O_NONBLOCK) < 0) {
         free(p);

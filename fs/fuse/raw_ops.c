@@ -1,0 +1,276 @@
+/*
+ * A request is a header and a body of a known length, an answer a header and a body, handed over by
+ * one writev to the descriptor of the session. libfuse keeps a list of what it is serving, only to
+ * mark what the kernel interrupts; it has no other state for a request, and these ones it never
+ * sees. An INTERRUPT of one of them it puts aside and answers "try again", after which the kernel
+ * either asks again or has its answer by then.
+ *
+ * Messages come from the kernel, which is trusted, but lengths are checked all the same: a body
+ * that is too short is answered EINVAL.
+ *
+ * Layouts are those of the kernel's interface, linux/fuse.h, and cannot change. Its structures for
+ * statx are written down here, because the header of Debian bookworm is older than they are.
+ */
+#include "fs/fuse/raw_ops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <linux/stat.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+
+#include "fs/fuse/mount_log.h"
+#include "fs/fuse/reaper.h"
+#include "fs/fuse/session.h"
+#include "fs/fuse/workers.h"
+
+enum {
+    OPCODE_STATX = 52
+};
+
+/* --- linux/fuse.h, since 7.39 --- */
+
+struct wire_statx_in {
+    uint32_t getattr_flags, reserved;
+    uint64_t fh;
+    uint32_t sx_flags, sx_mask;
+};
+_Static_assert(sizeof(struct wire_statx_in) == 24, "as in linux/fuse.h");
+
+struct wire_time {
+    int64_t sec;
+    uint32_t nsec;
+    int32_t reserved;
+};
+
+struct wire_statx {
+    uint32_t mask, blksize;
+    uint64_t attributes;
+    uint32_t nlink, uid, gid;
+    uint16_t mode, reserved;
+    uint64_t ino, size, blocks, attributes_mask;
+    struct wire_time atime, btime, ctime, mtime;
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t reserved2[14];
+};
+_Static_assert(sizeof(struct wire_statx) == 256, "as in linux/fuse.h");
+_Static_assert(offsetof(struct wire_statx, ino) == 32, "as in linux/fuse.h");
+_Static_assert(offsetof(struct wire_statx, atime) == 64, "as in linux/fuse.h");
+_Static_assert(offsetof(struct wire_statx, rdev_major) == 128, "as in linux/fuse.h");
+
+struct wire_statx_out {
+    uint64_t attr_valid;
+    uint32_t attr_valid_nsec, flags;
+    uint64_t reserved[2];
+    struct wire_statx stat;
+};
+_Static_assert(sizeof(struct wire_statx_out) == 288, "as in linux/fuse.h");
+
+/* --- Messages --- */
+
+struct request {
+    struct mount *m;
+    struct fuse_in_header head;
+    const uint8_t *body;
+    size_t body_len;
+};
+
+/* 0, or the negative errno of the kernel, which takes no answer to what it has given up. */
+static int answer(const struct request *r, const void *body, size_t body_len)
+{
+    struct fuse_out_header head = {
+        .len = (uint32_t)(sizeof(head) + body_len),
+        .unique = r->head.unique,
+    };
+    struct iovec iov[] = {{&head, sizeof(head)}, {(void *)(uintptr_t)body, body_len}};
+
+    return writev(fuse_session_fd(r->m->se), iov, body_len ? 2 : 1) < 0 ? -errno : 0;
+}
+
+/* err: 0 or negative, as the functions of the file system return it. */
+static void answer_err(const struct request *r, const char *op, int err)
+{
+    struct fuse_out_header head = {
+        .len = sizeof(head),
+        .error = -lsm_errno(err),
+        .unique = r->head.unique,
+    };
+    struct iovec iov = {&head, sizeof(head)};
+
+    if (err < 0 && lsm_is_damage(err))
+        mount_log_damage(op, r->head.nodeid, err);
+    if (writev(fuse_session_fd(r->m->se), &iov, 1) < 0 && errno != ENOENT)
+        mount_log(LSM_LOG_WARN, "%s: the kernel refused the answer: %s", op, strerror(errno));
+}
+
+/* --- O_TMPFILE --- */
+
+static void attr_to_wire(const struct mount *m, const struct fs_attr *attr, struct fuse_attr *ret)
+{
+    struct stat st;
+
+    attr_to_stat(m, attr, &st);
+    *ret = (struct fuse_attr){
+        .ino = st.st_ino,
+        .size = (uint64_t)st.st_size,
+        .blocks = (uint64_t)st.st_blocks,
+        .atime = (uint64_t)st.st_atim.tv_sec,
+        .mtime = (uint64_t)st.st_mtim.tv_sec,
+        .ctime = (uint64_t)st.st_ctim.tv_sec,
+        .atimensec = (uint32_t)st.st_atim.tv_nsec,
+        .mtimensec = (uint32_t)st.st_mtim.tv_nsec,
+        .ctimensec = (uint32_t)st.st_ctim.tv_nsec,
+        .mode = st.st_mode,
+        .nlink = (uint32_t)st.st_nlink,
+        .uid = st.st_uid,
+        .gid = st.st_gid,
+        .rdev = (uint32_t)st.st_rdev,
+        .blksize = (uint32_t)st.st_blksize,
+    };
+}
+
+/* The answer opens the file as well: as the kernel does by itself where OPEN is not spoken. */
+struct tmpfile_out {
+    struct fuse_entry_out entry;
+    struct fuse_open_out open;
+};
+_Static_assert(sizeof(struct tmpfile_out) ==
+                   sizeof(struct fuse_entry_out) + sizeof(struct fuse_open_out),
+               "two bodies, one behind the other");
+
+/* The body: how to open, then the name of no entry, which says nothing. */
+static void serve_tmpfile(const struct request *r)
+{
+    struct fs_cred cred = {.uid = r->head.uid, .gid = r->head.gid};
+    struct tmpfile_out out;
+    struct fuse_create_in in;
+    struct fs_attr attr;
+    int err = -EINVAL;
+
+    if (r->body_len > sizeof(in)) {
+        memcpy(&in, r->body, sizeof(in));
+        err = fs_tmpfile(r->m->fs, r->head.nodeid, in.mode & 07777 & ~in.umask,
+                         !(in.flags & O_EXCL), &cred, &attr);
+    }
+    if (err < 0) {
+        answer_err(r, "tmpfile", err);
+        return;
+    }
+    out = (struct tmpfile_out){
+        .entry = {.nodeid = attr.ino,
+                  .generation = 1,
+                  .entry_valid = (uint64_t)CACHE_FOR_EVER_S,
+                  .attr_valid = (uint64_t)CACHE_FOR_EVER_S},
+        .open = {.open_flags = FOPEN_KEEP_CACHE | FOPEN_NOFLUSH},
+    };
+    attr_to_wire(r->m, &attr, &out.entry.attr);
+    /* Who asked was killed: the kernel does not know of the file, and will never forget it. */
+    if (answer(r, &out, sizeof(out)) < 0)
+        reaper_add(r->m->reaper, attr.ino);
+}
+
+/* --- statx --- */
+
+static struct wire_time time_to_wire(const struct timespec *t)
+{
+    return (struct wire_time){.sec = t->tv_sec, .nsec = (uint32_t)t->tv_nsec};
+}
+
+/* Everything is known, whatever was asked for; the kernel remembers it all. */
+static void serve_statx(const struct request *r)
+{
+    struct wire_statx_out out;
+    struct fs_attr attr;
+    struct stat st;
+    int err = -EINVAL;
+
+    if (r->body_len >= sizeof(struct wire_statx_in))
+        err = fs_getattr(r->m->fs, r->head.nodeid, &attr);
+    if (err < 0) {
+        answer_err(r, "statx", err);
+        return;
+    }
+    attr_to_stat(r->m, &attr, &st);
+    out = (struct wire_statx_out){
+        .attr_valid = (uint64_t)CACHE_FOR_EVER_S,
+        .stat = {.mask = STATX_BASIC_STATS | STATX_BTIME,
+                 .blksize = (uint32_t)st.st_blksize,
+                 .nlink = attr.nlink,
+                 .uid = attr.uid,
+                 .gid = attr.gid,
+                 .mode = (uint16_t)attr.mode,
+                 .ino = attr.ino,
+                 .size = attr.size,
+                 .blocks = attr.blocks,
+                 .atime = time_to_wire(&attr.atime),
+                 .btime = time_to_wire(&attr.btime),
+                 .ctime = time_to_wire(&attr.ctime),
+                 .mtime = time_to_wire(&attr.mtime),
+                 .rdev_major = major(attr.rdev),
+                 .rdev_minor = minor(attr.rdev)},
+    };
+    answer(r, &out, sizeof(out));
+}
+
+/* --- syncfs --- */
+
+/* Only sent for some kinds of mounts, and by newer kernels. */
+static void serve_syncfs(const struct request *r)
+{
+    int err = -EINVAL;
+
+    if (r->body_len >= sizeof(struct fuse_syncfs_in)) {
+        workers_may_wait();
+        err = fs_sync(r->m->fs);
+    }
+    answer_err(r, "syncfs", err);
+}
+
+/* --- Which --- */
+
+static const struct {
+    uint32_t opcode;
+    const char *name;
+    void (*serve)(const struct request *r);
+} table[] = {
+    {FUSE_TMPFILE, "TMPFILE", serve_tmpfile},
+    {OPCODE_STATX, "STATX", serve_statx},
+    {FUSE_SYNCFS, "SYNCFS", serve_syncfs},
+};
+
+/* As libfuse does for its own: with allow_root, root and the owner only. */
+static bool is_denied(const struct request *r)
+{
+    return r->m->root_and_owner_only && r->head.uid != 0 && r->head.uid != r->m->owner;
+}
+
+bool raw_ops_serve(void *arg, const struct fuse_buf *message)
+{
+    struct request r = {.m = arg};
+    size_t i = 0;
+
+    if (message->flags & FUSE_BUF_IS_FD || message->size < sizeof(r.head))
+        return false;
+    memcpy(&r.head, message->mem, sizeof(r.head));
+    while (i < sizeof(table) / sizeof(table[0]) && table[i].opcode != r.head.opcode)
+        i++;
+    if (i == sizeof(table) / sizeof(table[0]))
+        return false;
+    r.body = (const uint8_t *)message->mem + sizeof(r.head);
+    r.body_len = message->size - sizeof(r.head);
+    if (r.m->debug)
+        mount_log(LSM_LOG_DEBUG,
+                  "unique: %llu, opcode: %s (%u), nodeid: %llu, insize: %zu, pid: %u",
+                  (unsigned long long)r.head.unique, table[i].name, r.head.opcode,
+                  (unsigned long long)r.head.nodeid, message->size, r.head.pid);
+    if (r.head.len != message->size)
+        answer_err(&r, table[i].name, -EINVAL);
+    else if (is_denied(&r))
+        answer_err(&r, table[i].name, -EACCES);
+    else
+        table[i].serve(&r);
+    return true;
+}
