@@ -99,9 +99,7 @@ static int write_blocks(struct fs *fs, struct lsm_batch *b, const struct inode *
     return 0;
 }
 
-/* The batch of a write. */
-static int write_batch(struct op *op, struct inode *in, uint64_t offset, const void *data,
-                       size_t len)
+int file_write_batch(struct op *op, struct inode *in, uint64_t offset, const void *data, size_t len)
 {
     uint32_t block_len = op->fs->super.block_len;
     uint64_t added;
@@ -133,7 +131,7 @@ static int write_locked(struct op *op, uint64_t ino, uint64_t offset, const void
     if (len == 0)
         return 0;
     err = file_range_check(offset, len);
-    return err ? err : write_batch(op, &in, offset, data, len);
+    return err ? err : file_write_batch(op, &in, offset, data, len);
 }
 
 static int write_any(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len,

@@ -1,5 +1,5 @@
 /*
- * Blocks of files: what data.c, data_read.c, fallocate.c and seek.c share.
+ * Blocks of files: what data.c, data_read.c, copy_range.c, fallocate.c and seek.c share.
  *
  * Contents are kept in blocks of super.block_len bytes, block n at key 'B' ino n. A missing block
  * is a hole; a block shorter than the block length reads as zeros behind its end. No block exists
@@ -43,5 +43,12 @@ int blocks_count(struct fs *fs, uint64_t ino, uint64_t first, uint64_t end, uint
  */
 int blocks_remove(struct fs *fs, struct lsm_batch *b, struct inode *in, uint64_t first,
                   uint64_t end);
+
+/*
+ * Add a write to the batch, with the inode's record, and change `in` as it does; len is not 0, and
+ * the range fits into a file. The caller holds the inode's lock.
+ */
+int file_write_batch(struct op *op, struct inode *in, uint64_t offset, const void *data,
+                     size_t len);
 
 #endif

@@ -65,6 +65,7 @@ const struct fuse_lowlevel_ops fuse_ops = {
     .removexattr = op_removexattr,
     .fallocate = op_fallocate,
     .lseek = op_lseek,
+    .copy_file_range = op_copy_file_range,
 };
 
 void attr_to_stat(const struct mount *m, const struct fs_attr *attr, struct stat *ret)

@@ -9,6 +9,10 @@
 #include "fs/fuse/session.h"
 #include "fs/fuse/workers.h"
 
+enum {
+    COPY_LEN_MAX = 1 << 30 /* bytes for one request, which holds the target until it is answered */
+};
+
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct mount *m = req_mount(req);
@@ -87,4 +91,29 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
         reply_err(req, "lseek", ino, err);
     else
         fuse_reply_lseek(req, (off_t)found);
+}
+
+static bool is_interrupted(void *arg)
+{
+    return fuse_req_interrupted(arg);
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t offset, struct fuse_file_info *fi,
+                        fuse_ino_t to_ino, off_t to_offset, struct fuse_file_info *to_fi,
+                        size_t len, int flags)
+{
+    uint64_t copied;
+    int err = -EINVAL;
+
+    (void)fi;
+    (void)to_fi;
+    if (len > COPY_LEN_MAX)
+        len = COPY_LEN_MAX;
+    if (offset >= 0 && to_offset >= 0 && flags == 0)
+        err = fs_copy_range(req_mount(req)->fs, ino, (uint64_t)offset, to_ino, (uint64_t)to_offset,
+                            len, is_interrupted, req, &copied);
+    if (err < 0)
+        reply_err(req, "copy", ino, err);
+    else
+        fuse_reply_write(req, (size_t)copied);
 }
