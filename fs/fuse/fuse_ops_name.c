@@ -18,15 +18,26 @@ static struct fs_cred req_cred(fuse_req_t req)
     return (struct fs_cred){.uid = ctx->uid, .gid = ctx->gid};
 }
 
+/*
+ * A file handle of open_by_handle_at or of NFS: "." of whatever has this number. The kernel asks
+ * only for what it does not hold, so nobody has an orphan open, and it must not come back: it may
+ * be removed at any moment.
+ */
+static int lookup_handle(struct fs *fs, uint64_t ino, struct fs_attr *ret)
+{
+    int err = fs_getattr(fs, ino, ret);
+
+    return !err && ret->nlink == 0 ? -ESTALE : err;
+}
+
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct mount *m = req_mount(req);
     struct fs_attr attr;
     int err;
 
-    /* A file handle of open_by_handle_at or of NFS: "." of whatever has this number. */
     if (strcmp(name, ".") == 0)
-        err = fs_getattr(m->fs, parent, &attr);
+        err = lookup_handle(m->fs, parent, &attr);
     else
         err = fs_lookup(m->fs, parent, name, &attr);
     if (err == -ENOENT) {
