@@ -106,8 +106,7 @@ static void names_that_look_alike_are_different(void **state)
         "\xc4\xb1", /* i without */
         "I",
         "i",
-        "stra\xc3\x9f"
-        "e", /* with sharp s */
+        "stra\xc3\x9f\x65", /* with sharp s */
         "strasse",
         "\xed\xa0\x80", /* half of a pair, invalid in UTF-8 */
         "\xc0\xaf",     /* an overlong slash */
