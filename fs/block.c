@@ -38,8 +38,13 @@ int file_range_check(uint64_t offset, uint64_t len)
     return offset > FS_FILE_LEN_MAX || len > FS_FILE_LEN_MAX - offset ? -EFBIG : 0;
 }
 
-int block_len_raise(const struct fs *fs, uint64_t ino, uint64_t block, size_t len)
+int block_len_raise(const struct fs *fs, uint64_t ino, uint64_t block, const void *data, size_t len)
 {
+    if (block_is_lost(data, len, fs->super.block_len))
+        return err_raise(ERR_BLOCK_LOST,
+                         "inode %llu: block %llu is lost to damage that fsck.fluxfs found; writing "
+                         "all of it makes it whole again",
+                         (unsigned long long)ino, (unsigned long long)block);
     return err_raise(ERR_BLOCK_LEN,
                      "inode %llu: block %llu has %zu bytes, but a block has at most %u; "
                      "fsck.fluxfs tells more",
@@ -57,7 +62,7 @@ int block_get(struct fs *fs, uint64_t ino, uint64_t block, struct lsm_value *ret
     if (err)
         return err;
     if (v.len > fs->super.block_len) {
-        err = block_len_raise(fs, ino, block, v.len);
+        err = block_len_raise(fs, ino, block, v.data, v.len);
         lsm_value_done(&v);
         return err;
     }

@@ -22,6 +22,8 @@
 static const char *const kind_names[CHECK_KIND_COUNT] = {
     [CHECK_STORE_DAMAGE] = "store-damage",
     [CHECK_UNREADABLE] = "unreadable",
+    [CHECK_LOST] = "lost",
+    [CHECK_OLD] = "old",
     [CHECK_SUPER] = "super",
     [CHECK_KEY] = "key",
     [CHECK_NAME] = "name",

@@ -128,6 +128,24 @@ static int check_number(struct check *c, const struct check_item *item)
     return 0;
 }
 
+/* Known since a repair: no problem, but worth to be told each time. */
+static void tell_lost(struct check *c, const struct check_item *item)
+{
+    char text[512];
+
+    if (!item->lost_count || !c->options->info)
+        return;
+    snprintf(text, sizeof(text),
+             "%s: inode %llu: %llu blocks of %u bytes are lost since an earlier repair, the first "
+             "at byte %llu",
+             check_path(c, item->ino, 0) ? (const char *)c->path.data : "?",
+             (unsigned long long)item->ino, (unsigned long long)item->lost_count, c->block_len,
+             (unsigned long long)item->lost_first * c->block_len);
+    for (char *p = text; *p; p++)
+        *p = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+    c->options->info(c->options->arg, text);
+}
+
 static int check_block_places(struct check *c, const struct check_item *item)
 {
     struct check_finding f = item_finding(item, CHECK_BLOCK_PLACE, FIX_BLOCKS_MOVE);
@@ -154,6 +172,7 @@ static int check_blocks(struct check *c, const struct check_item *item)
     const struct inode *in = &item->in;
     int err;
 
+    tell_lost(c, item);
     if (!S_ISREG(in->mode) && item->block_count)
         return check_found(c, &f, "a %s has blocks", type_name(in->mode));
     err = check_block_places(c, item);

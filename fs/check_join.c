@@ -4,6 +4,7 @@
  * is gathered, then judged by check_inode.c.
  */
 #include "fs/check_item.h"
+#include "fs/lost_mark.h"
 
 struct join {
     struct check *check;
@@ -60,13 +61,19 @@ static int gather_record(struct join *j, struct check_item *item)
 }
 
 /* Blocks can be judged one by one only against a good record of a regular file. */
-static void gather_block(struct check *c, struct check_item *item, uint64_t number, size_t len)
+static void gather_block(struct check *c, struct check_item *item, uint64_t number,
+                         struct slice value)
 {
+    bool lost = c->block_len && block_is_lost(value.data, value.len, c->block_len);
+    size_t len = lost ? 0 : value.len;
     uint64_t whole, rest; /* full blocks of the file, bytes in the last one */
 
     c->result->block_count++;
     c->result->block_len += len;
     item->block_count++;
+    if (lost && !item->lost_count++)
+        item->lost_first = number;
+    c->result->lost_count += lost;
     if (!item->good || !c->block_len)
         return;
     whole = item->in.size / c->block_len;
@@ -89,7 +96,7 @@ static int gather_blocks(struct join *j, struct check_item *item)
         if (s->key.len != KEY_BLOCK_LEN)
             err = bad_key(j, s->key, "a block key");
         else
-            gather_block(j->check, item, get_be64(s->key.data + KEY_INODE_LEN), s->value.len);
+            gather_block(j->check, item, get_be64(s->key.data + KEY_INODE_LEN), s->value);
         if (!err)
             err = check_stream_next(s);
     }

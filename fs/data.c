@@ -161,7 +161,10 @@ int fs_append(struct fs *fs, uint64_t ino, const void *data, size_t len, uint64_
     return err;
 }
 
-/* Cut the block that the new end falls into, so that no byte is left behind the end. */
+/*
+ * Cut the block that the new end falls into, so that no byte is left behind the end. A lost one
+ * stays lost.
+ */
 static int shorten_last(struct fs *fs, struct lsm_batch *b, const struct inode *in, uint64_t size)
 {
     size_t keep = (size_t)(size % fs->super.block_len);
@@ -175,7 +178,7 @@ static int shorten_last(struct fs *fs, struct lsm_batch *b, const struct inode *
     err = lsm_get(fs->db, NULL, k.data, k.len, &v);
     if (err)
         return err == -ENOENT ? 0 : err;
-    if (v.len > keep)
+    if (v.len > keep && !block_is_lost(v.data, v.len, fs->super.block_len))
         err = lsm_batch_put(b, k.data, k.len, v.data, keep);
     lsm_value_done(&v);
     return err;

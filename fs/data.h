@@ -9,6 +9,7 @@
 #ifndef FS_DATA_H
 #define FS_DATA_H
 
+#include "fs/lost_mark.h"
 #include "fs/op.h"
 
 enum {
@@ -31,10 +32,11 @@ int file_inode_get(struct fs *fs, uint64_t ino, struct inode *ret);
 int file_check(const struct inode *in);
 /* -EFBIG when [offset, offset + len) does not fit into a file. */
 int file_range_check(uint64_t offset, uint64_t len);
-/* One block of a file, as lsm_get; ERR_BLOCK_LEN when it is too long. */
+/* One block of a file, as lsm_get; ERR_BLOCK_LEN when it is too long, ERR_BLOCK_LOST. */
 int block_get(struct fs *fs, uint64_t ino, uint64_t block, struct lsm_value *ret);
-/* Describe a block that is longer than block_len. Returns the error. */
-int block_len_raise(const struct fs *fs, uint64_t ino, uint64_t block, size_t len);
+/* Describe a block that is longer than block_len, or is marked as lost. Returns the error. */
+int block_len_raise(const struct fs *fs, uint64_t ino, uint64_t block, const void *data,
+                    size_t len);
 /* How many blocks exist in [first, end). */
 int blocks_count(struct fs *fs, uint64_t ino, uint64_t first, uint64_t end, uint64_t *ret);
 /*

@@ -85,7 +85,7 @@ static int plan_pieces(const struct fs *fs, const struct read_plan *p, const str
 
         if (p->errs[block - first + 1] == 0) {
             if (v->len > block_len)
-                return block_len_raise(fs, in->ino, block, v->len);
+                return block_len_raise(fs, in->ino, block, v->data, v->len);
             stored = v->len > from ? v->len - from : 0;
         }
         if (stored > n)

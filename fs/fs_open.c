@@ -71,12 +71,29 @@ static int store_open(struct fs *fs, const char *path)
     return lsm_open(path, &lo, &fs->db);
 }
 
+/*
+ * What a repair of the engine has lost must be marked before anybody reads: until then an older
+ * version of what is lost would pass for it.
+ */
+static int losses_check(struct fs *fs)
+{
+    int count = lsm_losses(fs->db, NULL, NULL);
+
+    if (count <= 0)
+        return count;
+    return err_raise(ERR_LOSSES_PENDING,
+                     "the store was repaired, but nobody has looked at what it lost; run "
+                     "fsck.fluxfs -y");
+}
+
 /* The store is open. */
 static int start(struct fs *fs)
 {
     struct super_facts facts;
-    int err = fs_report(fs, super_get(fs->db, fs->read_only, &facts));
+    int err = fs_report(fs, losses_check(fs));
 
+    if (!err)
+        err = fs_report(fs, super_get(fs->db, fs->read_only, &facts));
     if (err)
         return err;
     fs->super = facts.super;

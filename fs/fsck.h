@@ -14,6 +14,8 @@
 enum check_kind {
     CHECK_STORE_DAMAGE,  /* the engine found damaged bytes */
     CHECK_UNREADABLE,    /* something is there but cannot be read */
+    CHECK_LOST,          /* contents that damage has taken */
+    CHECK_OLD,           /* something may be older than it should be, after damage */
     CHECK_SUPER,         /* a fact of the superblock */
     CHECK_KEY,           /* a key that no file system makes */
     CHECK_NAME,          /* an illegal name */
@@ -55,6 +57,8 @@ struct check_problem {
     const char *text;                    /* one line, printable ASCII */
     const struct check_finding *finding; /* fs/check_impl.h: the same for whoever repairs it */
     struct check *check;
+    bool has_bytes; /* of a file's contents: */
+    uint64_t first_byte, last_byte;
 };
 
 enum check_phase {
@@ -93,6 +97,7 @@ struct check_result {
     uint64_t block_len; /* bytes of all blocks */
     uint64_t xattr_count;
     uint64_t orphan_count; /* unlinked files that the next mount removes; no problem */
+    uint64_t lost_count;   /* blocks that are marked as lost; no problem any more */
 };
 
 /*

@@ -369,6 +369,71 @@ LSM_API int lsm_verify(struct lsm_db *db,
                        void (*progress)(void *arg, uint64_t done_len, uint64_t total_len),
                        void *arg);
 
+/* --- What damage has taken --- */
+
+enum lsm_loss_kind {
+    LSM_LOSS_ENTRIES = 1,    /* entries of a table, with keys from first to last */
+    LSM_LOSS_VALUE = 2,      /* the large value of key `first` */
+    LSM_LOSS_DELETIONS = 3,  /* deletions of ranges of a table: older values may be back */
+    LSM_LOSS_OPERATIONS = 4, /* of a log, whatever their keys; later ones may be there */
+    LSM_LOSS_ORDER = 5,      /* which tables there are: what was deleted may be back */
+    LSM_LOSS_FACTS = 6,      /* the store's identity, named snapshots; no keys */
+};
+
+/*
+ * A loss. Keys between first and last, both inclusive, may be concerned; a NULL pointer is no
+ * bound. What was lost has sequence numbers from seqno_min to seqno_max (0, UINT64_MAX: unknown).
+ * Everything borrows and is valid during the call that it is handed to.
+ */
+struct lsm_loss {
+    enum lsm_loss_kind kind;
+    const char *file;     /* the damaged one, "" for none */
+    uint64_t offset, len; /* of the damage, in bytes; 0 for all of a file */
+    const void *first, *last;
+    size_t first_len, last_len;
+    uint64_t seqno_min, seqno_max;
+    int level;          /* of the table; -1 when it is not known */
+    const void *filter; /* the library's: lsm_loss_concerns; NULL: nothing is known */
+    size_t filter_len;
+};
+
+/*
+ * Can the key have been among what was lost? False is certain. True with a filter is wrong for
+ * about one key in a hundred; without one it says only that the key lies in the range.
+ */
+LSM_API bool lsm_loss_concerns(const struct lsm_loss *loss, const void *key, size_t key_len);
+/*
+ * Is the key's newest value, or its deletion, younger than all that was lost? 1: reading it is not
+ * touched by the loss. 0: what a read gives, if it gives something, is older than what was lost or
+ * lies over it. Makes sense for a key that the loss concerns.
+ */
+LSM_API int lsm_loss_is_covered(struct lsm_db *db, const struct lsm_loss *loss, const void *key,
+                                size_t key_len);
+/*
+ * As lsm_verify, and `loss` (may be NULL) is called for what cannot be read. A damage that takes
+ * nothing (of a filter, an index, a spare copy) has no loss.
+ */
+LSM_API int lsm_verify_losses(
+    struct lsm_db *db, int (*each)(void *arg, const char *file, uint64_t offset, const char *text),
+    int (*loss)(void *arg, const struct lsm_loss *loss),
+    void (*progress)(void *arg, uint64_t done_len, uint64_t total_len), void *arg);
+/*
+ * As lsm_repair, and `loss` (may be NULL) is called for everything that is lost. A repair without
+ * dry_run also writes them down in the store, in the file LOSSES, before it takes effect: there
+ * they stay until lsm_losses_forget, so that whoever knows what the keys mean can act on them.
+ */
+LSM_API int lsm_repair_losses(const char *path, const struct lsm_options *options, bool dry_run,
+                              int (*each)(void *arg, const char *file, const char *text),
+                              int (*loss)(void *arg, const struct lsm_loss *loss), void *arg);
+/*
+ * What repairs have written down. Returns the number of losses, the non-zero answer of `each`, or
+ * an error. Damage of the file itself ends the list with a loss of LSM_LOSS_ORDER.
+ */
+LSM_API int lsm_losses(struct lsm_db *db, int (*each)(void *arg, const struct lsm_loss *loss),
+                       void *arg);
+/* Forget them: they have been acted on, durably. */
+LSM_API int lsm_losses_forget(struct lsm_db *db);
+
 struct lsm_stats {
     uint64_t seqno;          /* of the last visible operation; each takes one number */
     uint64_t synced_seqno;   /* known to be durable */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/check_store.h"
 #include "fs/super.h"
 #include "lsm/base/err.h"
 #include "tools/commands.h"
@@ -78,6 +79,20 @@ static int open_failed(struct fsck *f, int err)
     return fsck_report(f, &r);
 }
 
+/* What the first phase found, but for what it repaired. */
+static void add_store(const struct check_result *found, const struct check_store_result *store,
+                      struct repair_result *r)
+{
+    r->found_count += found->problem_count;
+    r->repaired_count += store->repair_count;
+    r->repaired[CHECK_STORE_DAMAGE] += store->repair_count;
+    if (!store->damage_left)
+        return;
+    r->last.problem_count += found->problem_count;
+    for (int i = 0; i < CHECK_KIND_COUNT; i++)
+        r->last.problems[i] += found->problems[i];
+}
+
 static int check_only(struct fsck *f, struct lsm_db *db, const struct check_options *options,
                       struct repair_result *ret)
 {
@@ -127,11 +142,28 @@ static int fsck_store(struct fsck *f)
         .progress = fsck_progress,
         .arg = f,
     };
+    enum check_store_mode mode = f->mode == FSCK_ALL    ? CHECK_STORE_ALL
+                                 : f->mode == FSCK_SAFE ? CHECK_STORE_SAFE
+                                                        : CHECK_STORE_LOOK;
+    struct check_store_result store;
     struct repair_result result = {0};
+    struct check_result store_found;
     struct lsm_options lsm;
     struct lsm_db *db;
     int err, status;
 
+    fsck_phase(f, CHECK_PHASE_STORE);
+    err = check_store_run(f->store, mode, &options, &store_found, &store);
+    progress_clear(&f->progress);
+    if (err)
+        return cli_store_error(f->store, err), FSCK_ERROR;
+    if (!store.openable) {
+        add_store(&store_found, &store, &result);
+        return fsck_report(f, &result);
+    }
+    options.skip_store = true;
+    /* Where something cannot be read, what is missing proves nothing. */
+    changes = changes && !store.damage_left;
     super_store_options(&lsm);
     lsm.read_only = !changes;
     err = lsm_open(f->store, &lsm, &db);
@@ -140,6 +172,7 @@ static int fsck_store(struct fsck *f)
     err =
         changes ? check_and_repair(f, db, &options, &result) : check_only(f, db, &options, &result);
     progress_clear(&f->progress);
+    add_store(&store_found, &store, &result);
     err = super_store_close(db, err);
     if (err) {
         cli_store_error(f->store, err);

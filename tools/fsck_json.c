@@ -13,6 +13,9 @@ void fsck_json_problem(struct fsck *f, const struct check_problem *problem)
         rc = json_object_set_new(o, "inode", json_integer((json_int_t)problem->ino));
     if (!rc && problem->path)
         rc = cli_json_name(o, "path", problem->path);
+    if (!rc && problem->has_bytes)
+        rc = json_object_set_new(o, "first_byte", json_integer((json_int_t)problem->first_byte)) ||
+             json_object_set_new(o, "last_byte", json_integer((json_int_t)problem->last_byte));
     if (rc) {
         json_decref(o);
         f->no_memory = true;

@@ -162,10 +162,12 @@ struct sst_builder_options db_builder_options(const struct lsm_options *o);
 int db_open_env(const char *path, const struct lsm_options *o, struct env **ret);
 
 /*
- * repair.c: lsm_repair on any environment, which stays the caller's. The options have been checked.
+ * repair.c: lsm_repair_losses on any environment, which stays the caller's. The options have been
+ * checked.
  */
 int db_repair(struct env *env, const struct lsm_options *options, bool dry_run,
-              int (*each)(void *arg, const char *file, const char *text), void *arg);
+              int (*each)(void *arg, const char *file, const char *text),
+              int (*loss)(void *arg, const struct lsm_loss *loss), void *arg);
 
 /* superversion.c */
 struct superversion *sv_get(struct lsm_db *db); /* a reference to the current one */

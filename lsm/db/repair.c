@@ -2,10 +2,11 @@
  * lsm_repair: the order of things, the superblock, the switch, and what is told to the caller.
  *
  * The order: find what is wrong; build new tables, and an empty log where the old ones are used up;
- * give every file that is to go a second name in `lost`; write a new manifest and switch CURRENT to
- * it; replace the superblock; remove the first names. A repair that is killed before the switch
- * leaves the store as it was, and files that nothing names; after it, the new store, and files that
- * nothing names. Both are what opening cleans up, and what the next repair starts from.
+ * write down what is lost (losses.c); give every file that is to go a second name in `lost`; write
+ * a new manifest and switch CURRENT to it; replace the superblock; remove the first names. A repair
+ * that is killed before the switch leaves the store as it was, and files that nothing names; after
+ * it, the new store, and files that nothing names. Both are what opening cleans up, and what the
+ * next repair starts from.
  */
 #include "lsm/db/repair.h"
 
@@ -46,6 +47,26 @@ int repair_note(struct repair *r, const char *file, const char *fmt, ...)
     err = tell(r, file, fmt, ap);
     va_end(ap);
     return err;
+}
+
+int repair_lose(void *repair, const struct lsm_loss *loss)
+{
+    struct repair *r = repair;
+    int answer = r->loss ? r->loss(r->arg, loss) : 0;
+
+    if (answer)
+        return answer > 0 ? -ECANCELED : answer;
+    /* Without keys there is nothing to be acted on later. */
+    return r->dry_run || loss->kind == LSM_LOSS_FACTS ? 0 : losses_add(&r->losses, loss);
+}
+
+int repair_lose_operations(struct repair *r, const char *file, uint64_t first, uint64_t last)
+{
+    struct lsm_loss loss = loss_of_kind(LSM_LOSS_OPERATIONS, file);
+
+    loss.seqno_min = first;
+    loss.seqno_max = last;
+    return repair_lose(r, &loss);
 }
 
 const char *repair_key_text(struct slice key, char buf[REPAIR_KEY_TEXT_LEN])
@@ -185,6 +206,11 @@ static int examine_superblock(struct repair *r)
         return err;
     r->new_superblock = true;
     err = repair_found(r, "SUPERBLOCK", "%s; the store gets a new identity", err_detail());
+    if (!err) {
+        struct lsm_loss loss = loss_of_kind(LSM_LOSS_FACTS, "SUPERBLOCK");
+
+        err = repair_lose(r, &loss);
+    }
     if (!err)
         err = superblock_init(&r->superblock);
     r->superblock.compat = FEATURES_COMPAT_KNOWN;
@@ -281,9 +307,13 @@ static int carry_out(struct repair *r)
     if (r->new_log)
         err = begin_log(r);
     if (!err)
+        err = losses_write(r->env, &r->losses);
+    if (!err)
         err = keep_aside(r);
     if (!err && r->new_manifest)
         err = switch_manifest(r);
+    if (!err)
+        err = repair_blob_headers(r);
     if (!err && r->new_superblock)
         err = superblock_write(r->env, &r->superblock);
     if (!err && r->aside_count)
@@ -313,6 +343,7 @@ static int repair_run(struct repair *r)
 static void repair_done(struct repair *r)
 {
     repair_refs_done(r);
+    losses_done(&r->losses);
     edit_done(&r->edit, &r->store);
     for (size_t i = 0; i < r->found_count; i++)
         table_meta_unref(r->found[i], &r->store);
@@ -328,7 +359,8 @@ static void repair_done(struct repair *r)
 }
 
 int db_repair(struct env *env, const struct lsm_options *options, bool dry_run,
-              int (*each)(void *arg, const char *file, const char *text), void *arg)
+              int (*each)(void *arg, const char *file, const char *text),
+              int (*loss)(void *arg, const struct lsm_loss *loss), void *arg)
 {
     struct repair r = {.env = env,
                        .options = *options,
@@ -336,6 +368,7 @@ int db_repair(struct env *env, const struct lsm_options *options, bool dry_run,
                        .store = {.env = env},
                        .dry_run = dry_run,
                        .each = each,
+                       .loss = loss,
                        .arg = arg,
                        .next_file = 1};
     int err = repair_run(&r);
@@ -361,8 +394,9 @@ static int look_before(const char *path)
     return err;
 }
 
-int lsm_repair(const char *path, const struct lsm_options *options, bool dry_run,
-               int (*each)(void *arg, const char *file, const char *text), void *arg)
+int lsm_repair_losses(const char *path, const struct lsm_options *options, bool dry_run,
+                      int (*each)(void *arg, const char *file, const char *text),
+                      int (*loss)(void *arg, const struct lsm_loss *loss), void *arg)
 {
     struct lsm_options o = *options;
     struct env *env;
@@ -378,7 +412,13 @@ int lsm_repair(const char *path, const struct lsm_options *options, bool dry_run
         err = db_open_env(path, &o, &env);
     if (err)
         return err;
-    err = db_repair(env, &o, dry_run, each, arg);
+    err = db_repair(env, &o, dry_run, each, loss, arg);
     env_close(env);
     return err;
+}
+
+int lsm_repair(const char *path, const struct lsm_options *options, bool dry_run,
+               int (*each)(void *arg, const char *file, const char *text), void *arg)
+{
+    return lsm_repair_losses(path, options, dry_run, each, NULL, arg);
 }

@@ -8,7 +8,7 @@
 #ifndef LSM_DB_REPAIR_H
 #define LSM_DB_REPAIR_H
 
-#include "lsm/db/db.h"
+#include "lsm/db/losses.h"
 
 struct repair {
     /* Constant. */
@@ -18,6 +18,7 @@ struct repair {
     struct table_store store;
     bool dry_run;
     int (*each)(void *arg, const char *file, const char *text);
+    int (*loss)(void *arg, const struct lsm_loss *loss);
     void *arg;
 
     int count; /* of things repaired, or to be */
@@ -42,10 +43,12 @@ struct repair {
     struct blob_store *blob_store; /* for checking references; holds nothing but blob_file */
     struct blob_meta *blob_file;   /* of the last reference that was checked */
     struct buf blob_buf;
-    struct table_meta **found; /* with rebuild: all tables, one reference each */
+    struct file_numbers blob_headers; /* of blob files, to be written anew; in no order */
+    struct table_meta **found;        /* with rebuild: all tables, one reference each */
     size_t found_count, found_cap;
     char (*aside)[32]; /* names of files to be moved into `lost` */
     size_t aside_count, aside_cap;
+    struct losses losses; /* to be written down */
 };
 
 /* repair.c */
@@ -55,6 +58,10 @@ int repair_found(struct repair *r, const char *file, const char *fmt, ...)
 /* Tell a circumstance. */
 int repair_note(struct repair *r, const char *file, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Tell and write down a loss; as each_loss for the callbacks of others. */
+int repair_lose(void *repair, const struct lsm_loss *loss);
+/* That all operations from first to last are gone (UINT64_MAX: nobody knows the last one). */
+int repair_lose_operations(struct repair *r, const char *file, uint64_t first, uint64_t last);
 /* Damage of a file, which an environment may also report as -EIO? Anything else ends the repair. */
 bool repair_is_damage(int err);
 /* The file is to be moved into `lost`. */
@@ -86,11 +93,13 @@ int repair_logs(struct repair *r);
 int repair_ref_whole(struct repair *r, struct slice user, struct slice ref);
 /* Of all references of a batch. A batch that cannot be decoded has none. */
 int repair_batch_whole(struct repair *r, struct slice batch);
-/* Tell that the value is lost. */
-int repair_tell_ref(struct repair *r, const char *file, struct slice user);
+/* Tell that the value which this operation wrote is lost. */
+int repair_tell_ref(struct repair *r, const char *file, struct slice user, uint64_t seqno);
 /* As batch_insert, with deletions for what cannot be read; each is told, with the log's name. */
 int repair_batch_insert(struct repair *r, const char *file, struct memtable *mt, struct slice batch,
                         uint64_t first_seqno);
+/* Write the damaged headers of blob files anew. */
+int repair_blob_headers(struct repair *r);
 void repair_refs_done(struct repair *r);
 
 /* repair_place.c: with rebuild, find a level for every table; the edit adds them. */

@@ -86,6 +86,8 @@ static int judge_log(struct logs *l, uint64_t number)
     if (!err) {
         if (wal_reader_last_seqno(reader) > l->seqno)
             l->ended = true;
+        /* Its records can be read; but the damage would be found again and again. */
+        l->damaged |= wal_reader_header(reader) == WAL_HEADER_DAMAGED;
         err = judge_records(l, reader);
         wal_reader_close(reader);
     }
@@ -237,6 +239,8 @@ static int apply(struct logs *l, const struct wal_record *record)
         snprintf(text, sizeof(text), "lost: the operations with sequence numbers %llu to %llu",
                  (unsigned long long)l->seqno + 1, (unsigned long long)record->first_seqno - 1);
         err = repair_note(l->r, l->file, "%s", text);
+        if (!err)
+            err = repair_lose_operations(l->r, l->file, l->seqno + 1, record->first_seqno - 1);
     }
     l->seqno = last;
     if (err)
@@ -245,7 +249,8 @@ static int apply(struct logs *l, const struct wal_record *record)
         snprintf(text, sizeof(text),
                  "lost: the operations with sequence numbers %llu to %llu cannot be decoded",
                  (unsigned long long)record->first_seqno, (unsigned long long)last);
-        return tell(l, text);
+        err = tell(l, text);
+        return err ? err : repair_lose_operations(l->r, l->file, record->first_seqno, last);
     }
     err = repair_batch_insert(l->r, l->file, l->mem, record->payload, record->first_seqno);
     if (!err && l->mem && memtable_len(l->mem) >= l->r->options.memtable_len)
@@ -273,6 +278,9 @@ static int step_over(struct logs *l, struct wal_reader *reader, struct wal_recor
         snprintf(text, sizeof(text), "no record can be read from offset %llu on",
                  (unsigned long long)from);
     err = tell(l, text);
+    /* Where a record follows, its numbers say what is missing. */
+    if (!err && !more)
+        err = repair_lose_operations(l->r, l->file, l->seqno + 1, UINT64_MAX);
     return err ? err : more;
 }
 
@@ -365,12 +373,14 @@ static int into_tables(struct logs *l, bool beyond)
 static int tell_missing(struct repair *r)
 {
     char name[32];
+    int err;
 
     wal_file_name(r->state.log_number, name);
-    return repair_found(r, name,
-                        "missing; operations after sequence number %llu are lost where no other "
-                        "log has them",
-                        (unsigned long long)r->state.flushed_seqno);
+    err = repair_found(r, name,
+                       "missing; operations after sequence number %llu are lost where no other "
+                       "log has them",
+                       (unsigned long long)r->state.flushed_seqno);
+    return err ? err : repair_lose_operations(r, name, r->state.flushed_seqno + 1, UINT64_MAX);
 }
 
 int repair_logs(struct repair *r)
@@ -391,7 +401,10 @@ int repair_logs(struct repair *r)
     if (!err)
         err = into_tables(&l, damaged);
     /* Damage that no single log shows: records are missing between two of them. */
-    if (!err && l.damaged && r->count == before)
+    if (!err && l.damaged && r->count == before) {
         err = repair_found(r, "", "operations are missing between the logs or at their end");
+        if (!err)
+            err = repair_lose_operations(r, "", l.seqno + 1, UINT64_MAX);
+    }
     return err;
 }

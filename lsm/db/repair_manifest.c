@@ -235,8 +235,11 @@ static int read_remains(struct repair *r)
 
 static int rebuild(struct repair *r)
 {
+    struct lsm_loss loss = loss_of_kind(LSM_LOSS_ORDER, "");
+    int err = repair_lose(r, &loss);
+
     r->rebuild = r->new_log = true;
-    return read_remains(r);
+    return err ? err : read_remains(r);
 }
 
 /* --- The decision --- */

@@ -4,9 +4,64 @@
  * a deletion with the same sequence number: the key is gone, and no older value stands up as if it
  * were the newest. Each such key is told.
  *
- * The blob file itself stays as it is: other values in it may be whole.
+ * The blob file itself stays as it is, but for a damaged header: other values in it may be whole.
  */
 #include "lsm/db/repair.h"
+
+#include "lsm/blob/blob_format.h"
+
+enum {
+    BLOB_REWRITE_LEN_MAX = 1 << 30 /* a longer file keeps its damaged header */
+};
+
+static bool header_is_noted(const struct repair *r, uint64_t number)
+{
+    for (size_t i = 0; i < r->blob_headers.count; i++) {
+        if (r->blob_headers.numbers[i] == number)
+            return true;
+    }
+    return false;
+}
+
+/* A header says nothing that its records do not say, so it can be written anew. */
+static int note_header(struct repair *r, uint64_t number)
+{
+    int err = blob_check_header(r->blob_store, number);
+    char name[32];
+
+    if (err != -ERR_BLOB_HEADER || header_is_noted(r, number))
+        return 0; /* every other error shows with the first record */
+    blob_file_name(number, name);
+    err = repair_found(r, name, "the header is damaged, and is written anew");
+    return err ? err : file_numbers_add(&r->blob_headers, number);
+}
+
+static int rewrite_header(struct repair *r, uint64_t number)
+{
+    struct buf file = {0};
+    char name[32];
+    int err;
+
+    blob_file_name(number, name);
+    err = env_read_small(r->env, name, BLOB_REWRITE_LEN_MAX, &file);
+    if (err == -EFBIG)
+        err = repair_note(r, name, "it is too long to be written anew: the header stays damaged");
+    else if (!err && file.len >= BLOB_HEADER_LEN) {
+        blob_header_encode(number, file.data);
+        err = env_replace_small(r->env, name, buf_slice(&file));
+    }
+    buf_free(&file);
+    return err;
+}
+
+int repair_blob_headers(struct repair *r)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < r->blob_headers.count; i++)
+        err = rewrite_header(r, r->blob_headers.numbers[i]);
+    return err;
+}
 
 static int hold_file(struct repair *r, uint64_t number)
 {
@@ -18,7 +73,8 @@ static int hold_file(struct repair *r, uint64_t number)
         return err;
     blob_meta_unref(r->blob_file, true);
     r->blob_file = NULL;
-    return blob_store_get(r->blob_store, number, &r->blob_file);
+    err = blob_store_get(r->blob_store, number, &r->blob_file);
+    return err ? err : note_header(r, number);
 }
 
 int repair_ref_whole(struct repair *r, struct slice user, struct slice bytes)
@@ -55,13 +111,19 @@ int repair_batch_whole(struct repair *r, struct slice batch)
     return whole;
 }
 
-int repair_tell_ref(struct repair *r, const char *file, struct slice user)
+int repair_tell_ref(struct repair *r, const char *file, struct slice user, uint64_t seqno)
 {
+    struct lsm_loss loss = loss_of_kind(LSM_LOSS_VALUE, file);
     char key[REPAIR_KEY_TEXT_LEN], why[512];
+    int err;
 
     snprintf(why, sizeof(why), "%s", err_detail());
-    return repair_note(r, file, "lost: the large value of \"%s\" (%s)", repair_key_text(user, key),
-                       why);
+    err = repair_note(r, file, "lost: the large value of \"%s\" (%s)", repair_key_text(user, key),
+                      why);
+    loss.first = loss.last = user.data;
+    loss.first_len = loss.last_len = user.len;
+    loss.seqno_min = loss.seqno_max = seqno;
+    return err ? err : repair_lose(r, &loss);
 }
 
 int repair_batch_insert(struct repair *r, const char *file, struct memtable *mt, struct slice batch,
@@ -78,7 +140,7 @@ int repair_batch_insert(struct repair *r, const char *file, struct memtable *mt,
         if (op.kind == KIND_BLOB_REF)
             whole = repair_ref_whole(r, op.key, op.value);
         if (whole == 0) {
-            err = repair_tell_ref(r, file, op.key);
+            err = repair_tell_ref(r, file, op.key, first_seqno);
             op.kind = KIND_DELETE;
             op.value = slice_of(NULL, 0);
         }
@@ -96,4 +158,5 @@ void repair_refs_done(struct repair *r)
     blob_meta_unref(r->blob_file, true);
     blob_store_free(r->blob_store);
     buf_free(&r->blob_buf);
+    free(r->blob_headers.numbers);
 }

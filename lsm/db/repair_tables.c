@@ -109,6 +109,7 @@ static int check_listed(struct repair *r, const struct table_meta *m, struct che
 struct salvaging {
     struct repair *r;
     const struct table_meta *old; /* NULL: not listed */
+    int level;                    /* -1: not listed */
     char file[32];
     struct sst_builder *builder; /* NULL: nothing was added yet */
     uint64_t number;
@@ -129,7 +130,7 @@ static int open_builder(struct salvaging *s)
 static int drop_value(struct salvaging *s, struct slice *ikey, struct slice *value)
 {
     struct slice user = ikey_user(*ikey);
-    int err = repair_tell_ref(s->r, s->file, user);
+    int err = repair_tell_ref(s->r, s->file, user, ikey_seqno(*ikey));
 
     if (!err)
         err = ikey_make(&s->deletion, user, ikey_seqno(*ikey), KIND_DELETE);
@@ -184,23 +185,24 @@ static int keep_rangedel(void *arg, const struct rangedel *del)
     return err ? err : table_range_add_del(&s->range, d.start, d.end);
 }
 
-static int tell_lost(void *arg, uint64_t offset, uint64_t len, const struct slice *from,
-                     const struct slice *to, const char *text)
+static int tell_lost(void *arg, const struct sst_loss *loss)
 {
     struct salvaging *s = arg;
     char from_text[REPAIR_KEY_TEXT_LEN], to_text[REPAIR_KEY_TEXT_LEN];
     struct slice first = s->old ? s->old->smallest : slice_of(NULL, 0);
     struct slice last = s->old ? s->old->largest : slice_of(NULL, 0);
+    int err;
 
-    if (from)
-        first = *from;
-    if (to)
-        last = *to;
-    return repair_note(s->r, s->file,
-                       "lost: %llu bytes at offset %llu, with keys from \"%s\"%s to \"%s\"%s (%s)",
-                       (unsigned long long)len, (unsigned long long)offset,
-                       repair_key_text(first, from_text), from || s->old ? "" : " (the first)",
-                       repair_key_text(last, to_text), to || s->old ? "" : " (the last)", text);
+    if (loss->from)
+        first = *loss->from;
+    if (loss->to)
+        last = *loss->to;
+    err = repair_note(
+        s->r, s->file, "lost: %llu bytes at offset %llu, with keys from \"%s\"%s to \"%s\"%s (%s)",
+        (unsigned long long)loss->len, (unsigned long long)loss->offset,
+        repair_key_text(first, from_text), loss->from || s->old ? "" : " (the first)",
+        repair_key_text(last, to_text), loss->to || s->old ? "" : " (the last)", loss->text);
+    return err ? err : losses_each_of_table(loss, s->file, s->level, s->old, repair_lose, s->r);
 }
 
 /* *ret_meta is NULL when there is nothing to make a table of. */
@@ -223,10 +225,11 @@ static int finish(struct salvaging *s, struct table_meta **ret_meta)
     return table_meta_set_blobs(*ret_meta, &s->r->store, sst_builder_blobs(s->builder));
 }
 
-static int salvage(struct repair *r, uint64_t number, const struct table_meta *old,
+/* level: -1, and old NULL, for a table that no manifest lists. */
+static int salvage(struct repair *r, uint64_t number, int level, const struct table_meta *old,
                    struct table_meta **ret_meta)
 {
-    struct salvaging s = {.r = r, .old = old};
+    struct salvaging s = {.r = r, .level = level, .old = old};
     struct sst_salvage_calls calls = {keep_entry, keep_rangedel, tell_lost, &s};
     int err;
 
@@ -249,14 +252,17 @@ static int salvage(struct repair *r, uint64_t number, const struct table_meta *o
 
 /* --- The tables of a manifest --- */
 
-static int drop_missing(struct repair *r, const struct table_meta *m)
+static int drop_missing(struct repair *r, unsigned level, const struct table_meta *m)
 {
+    struct sst_loss all = {.entries = true, .deletions = m->stats.rangedel_count > 0};
     char name[32], from[REPAIR_KEY_TEXT_LEN], to[REPAIR_KEY_TEXT_LEN];
+    int err;
 
     sst_file_name(m->number, name);
-    return repair_found(r, name, "missing; lost: %llu entries with keys from \"%s\" to \"%s\"",
-                        (unsigned long long)m->stats.entry_count,
-                        repair_key_text(m->smallest, from), repair_key_text(m->largest, to));
+    err = repair_found(r, name, "missing; lost: %llu entries with keys from \"%s\" to \"%s\"",
+                       (unsigned long long)m->stats.entry_count, repair_key_text(m->smallest, from),
+                       repair_key_text(m->largest, to));
+    return err ? err : losses_each_of_table(&all, name, (int)level, m, repair_lose, r);
 }
 
 static int replace_damaged(struct repair *r, unsigned level, const struct table_meta *m,
@@ -269,7 +275,7 @@ static int replace_damaged(struct repair *r, unsigned level, const struct table_
     sst_file_name(m->number, name);
     err = repair_found(r, name, "damaged in %u places: %s", c->damage_count, c->text);
     if (!err)
-        err = salvage(r, m->number, m, &meta);
+        err = salvage(r, m->number, (int)level, m, &meta);
     if (!err && meta)
         err = edit_add_table(&r->edit, level, meta);
     table_meta_unref(meta, &r->store);
@@ -287,7 +293,7 @@ static int repair_listed(struct repair *r, unsigned level, const struct table_me
     r->new_manifest = true;
     err = edit_remove_table(&r->edit, level, m->number);
     if (!err)
-        err = missing ? drop_missing(r, m) : replace_damaged(r, level, m, &c);
+        err = missing ? drop_missing(r, level, m) : replace_damaged(r, level, m, &c);
     return err;
 }
 
@@ -329,7 +335,7 @@ static int collect(struct repair *r, uint64_t number)
     sst_file_name(number, name);
     err = repair_found(r, name, "damaged: %s", c.text);
     if (!err)
-        err = salvage(r, number, NULL, &meta);
+        err = salvage(r, number, -1, NULL, &meta);
     if (!err && meta)
         err = repair_add_found(r, meta);
     else

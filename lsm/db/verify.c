@@ -11,12 +11,14 @@
  *
  * A log is being written meanwhile: what it held when verification began must be readable.
  */
-#include "lsm/db/db.h"
+#include "lsm/db/losses.h"
 #include "lsm/db/table_range.h"
+#include "lsm/table/sst_salvage.h"
 
 struct verify {
     struct lsm_db *db;
     int (*each)(void *arg, const char *file, uint64_t offset, const char *text);
+    int (*loss)(void *arg, const struct lsm_loss *loss);
     void (*progress)(void *arg, uint64_t done_len, uint64_t total_len);
     void *arg;
     char file[32]; /* being verified */
@@ -88,7 +90,46 @@ static int verify_range(struct verify *v, struct sst *sst, const struct table_me
     return judge(v, err);
 }
 
-static int verify_table(struct verify *v, struct table_meta *m)
+/* --- What a damaged table has lost --- */
+
+struct table_losses {
+    struct verify *v;
+    const struct table_meta *m;
+    int level;
+};
+
+static int skip_entry(void *arg, struct slice ikey, struct slice value)
+{
+    (void)arg, (void)ikey, (void)value;
+    return 0;
+}
+
+static int skip_rangedel(void *arg, const struct rangedel *del)
+{
+    (void)arg, (void)del;
+    return 0;
+}
+
+static int tell_loss(void *arg, const struct sst_loss *loss)
+{
+    struct table_losses *t = arg;
+
+    return losses_each_of_table(loss, t->v->file, t->level, t->m, t->v->loss, t->v->arg);
+}
+
+static int verify_losses(struct verify *v, unsigned level, const struct table_meta *m)
+{
+    struct table_losses t = {v, m, (int)level};
+    struct sst_salvage_calls calls = {skip_entry, skip_rangedel, tell_loss, &t};
+    struct sst_loss all = {.entries = true, .deletions = m->stats.rangedel_count > 0};
+    int err = sst_salvage(v->db->env, m->number, &calls);
+
+    return err == -ENOENT ? tell_loss(&t, &all) : err;
+}
+
+/* --- Tables --- */
+
+static int verify_table(struct verify *v, unsigned level, struct table_meta *m)
 {
     int before = v->damage_count, err;
     struct sst *sst;
@@ -101,6 +142,8 @@ static int verify_table(struct verify *v, struct table_meta *m)
         if (!err && v->damage_count == before)
             err = verify_range(v, sst, m);
     }
+    if (!err && v->loss && v->damage_count != before)
+        err = verify_losses(v, level, m);
     advance(v, m->stats.file_len);
     return err;
 }
@@ -144,6 +187,20 @@ static bool keys_share(struct verify *v)
     return v->shares;
 }
 
+static int report_ref(struct verify *v, const struct blob_ref *ref, struct slice ikey)
+{
+    struct lsm_loss loss = loss_of_kind(LSM_LOSS_VALUE, v->file);
+    struct slice user = ikey_user(ikey);
+    int err = report(v, ref->offset, *err_detail() ? err_detail() : err_text(-ERR_BLOB_REF));
+
+    loss.offset = ref->offset;
+    loss.len = ref->len;
+    loss.first = loss.last = user.data;
+    loss.first_len = loss.last_len = user.len;
+    loss.seqno_min = loss.seqno_max = ikey_seqno(ikey);
+    return err || !v->loss ? err : v->loss(v->arg, &loss);
+}
+
 /* The large values that a source's entries refer to. */
 static int verify_refs(struct verify *v, struct iter *it)
 {
@@ -159,7 +216,7 @@ static int verify_refs(struct verify *v, struct iter *it)
         blob_file_name(ref.file, v->file);
         err = blob_check(v->db->store.blobs, &ref, keys_share(v) ? NULL : &user, &buf);
         if (err && err_is_damage(err))
-            err = report(v, ref.offset, *err_detail() ? err_detail() : err_text(err));
+            err = report_ref(v, &ref, it->key);
         advance(v, blob_padded(ref.len));
     }
     buf_free(&buf);
@@ -263,7 +320,7 @@ static int verify_tables(struct verify *v, const struct version *version)
         const struct level *l = &version->levels[level];
 
         for (size_t i = 0; !err && i < l->count; i++)
-            err = verify_table(v, l->tables[i]);
+            err = verify_table(v, level, l->tables[i]);
     }
     return err;
 }
@@ -412,11 +469,12 @@ static int verify_logs(struct verify *v)
     return err;
 }
 
-int lsm_verify(struct lsm_db *db,
-               int (*each)(void *arg, const char *file, uint64_t offset, const char *text),
-               void (*progress)(void *arg, uint64_t done_len, uint64_t total_len), void *arg)
+int lsm_verify_losses(struct lsm_db *db,
+                      int (*each)(void *arg, const char *file, uint64_t offset, const char *text),
+                      int (*loss)(void *arg, const struct lsm_loss *loss),
+                      void (*progress)(void *arg, uint64_t done_len, uint64_t total_len), void *arg)
 {
-    struct verify v = {.db = db, .each = each, .progress = progress, .arg = arg};
+    struct verify v = {.db = db, .each = each, .loss = loss, .progress = progress, .arg = arg};
     struct superversion *sv = sv_get(db);
     int err;
 
@@ -435,4 +493,11 @@ int lsm_verify(struct lsm_db *db,
         err = verify_logs(&v);
     sv_put(sv);
     return err < 0 ? err : v.damage_count;
+}
+
+int lsm_verify(struct lsm_db *db,
+               int (*each)(void *arg, const char *file, uint64_t offset, const char *text),
+               void (*progress)(void *arg, uint64_t done_len, uint64_t total_len), void *arg)
+{
+    return lsm_verify_losses(db, each, NULL, progress, arg);
 }

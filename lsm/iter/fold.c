@@ -27,7 +27,7 @@ void fold_begin(struct fold *f)
     f->layer_count = 0;
     f->done = false;
     f->has_base = f->base_is_ref = false;
-    f->newest_seqno = 0;
+    f->newest_seqno = f->oldest_seqno = 0;
     f->err = 0;
     f->merged.len = 0;
     if (f->merged.cap > MERGED_KEEP_LEN)
@@ -92,6 +92,7 @@ int fold_add(struct fold *f, enum kind kind, uint64_t seqno, struct slice value,
     }
     if (f->newest_seqno == 0)
         f->newest_seqno = seqno;
+    f->oldest_seqno = seqno;
     if (kind == KIND_DELETE) {
         pin_release(pin);
         f->done = true;

@@ -43,6 +43,7 @@ struct fold {
     bool has_base;         /* the last layer is a full value */
     bool base_is_ref;      /* or a reference to one, which fold_resolve must replace */
     uint64_t newest_seqno; /* of the newest version fed; 0 when none was */
+    uint64_t oldest_seqno; /* of the oldest one */
     int err;               /* what ended it; fold_value returns it */
     struct buf merged;     /* the folded value, where there were patches */
     struct fold_layer inline_layers[FOLD_INLINE_LAYERS];

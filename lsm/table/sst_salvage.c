@@ -21,6 +21,7 @@
 #include <xxhash.h>
 
 #include "lsm/base/err.h"
+#include "lsm/table/bloom.h"
 #include "lsm/table/sst_impl.h"
 
 enum {
@@ -32,8 +33,10 @@ struct salvage {
     struct block_source src;
     struct sst_footer footer;
     uint64_t file_len;
-    struct buf last; /* internal key that the next one must follow; empty at first */
-    bool tail_seen;  /* the properties: no data lies behind them */
+    struct buf last;               /* internal key that the next one must follow; empty at first */
+    bool tail_seen;                /* the properties: no data lies behind them */
+    struct block_handle filter_at; /* of the partition at hand; length 0: none */
+    struct cache_block *filter;    /* once it was needed */
 };
 
 static bool is_fatal(int err)
@@ -41,19 +44,56 @@ static bool is_fatal(int err)
     return err && !err_is_damage(err) && err != -EIO && err != -ERR_SST_BLOCK_FORMAT;
 }
 
-/* Tell of a loss between `last` and the internal key `to` (NULL: the end). */
-static int tell_lost(struct salvage *s, uint64_t offset, uint64_t len, const struct slice *to,
+/* The filter of the partition at hand; false when there is none that can be used. */
+static bool load_filter(struct salvage *s, struct slice *ret)
+{
+    if (!s->filter_at.len)
+        return false;
+    if (!s->filter && block_read(&s->src, s->filter_at, BLOCK_DIRECT, CACHE_NORMAL, &s->filter))
+        s->filter = NULL;
+    if (!s->filter || !bloom_check(block_contents(s->filter))) {
+        s->filter_at.len = 0;
+        return false;
+    }
+    *ret = block_contents(s->filter);
+    return true;
+}
+
+static void set_filter(struct salvage *s, struct block_handle h)
+{
+    cache_block_unref(s->filter);
+    s->filter = NULL;
+    s->filter_at = h;
+}
+
+/*
+ * Tell of a loss between `last` and the internal key `to` (NULL: the end). loss has its place and
+ * what was there; the keys, the filter and the text are filled in.
+ */
+static int tell_lost(struct salvage *s, struct sst_loss loss, const struct slice *to,
                      const char *text)
 {
-    struct slice from_user = {0}, to_user = {0};
-    bool from = s->last.len >= IKEY_TRAILER_LEN;
+    struct slice from_user = {0}, to_user = {0}, filter = {0};
+    char kept[512];
 
-    if (from)
+    snprintf(kept, sizeof(kept), "%s", text);
+    if (s->last.len >= IKEY_TRAILER_LEN) {
         from_user = ikey_user(buf_slice(&s->last));
-    if (to)
+        loss.from = &from_user;
+    }
+    if (to) {
         to_user = ikey_user(*to);
-    return s->calls->lost(s->calls->arg, offset, len, from ? &from_user : NULL,
-                          to ? &to_user : NULL, text);
+        loss.to = &to_user;
+    }
+    if (!loss.deletions && load_filter(s, &filter))
+        loss.filter = &filter;
+    loss.text = kept;
+    return s->calls->lost(s->calls->arg, &loss);
+}
+
+static struct sst_loss entries_at(uint64_t offset, uint64_t len)
+{
+    return (struct sst_loss){.offset = offset, .len = len, .entries = true};
 }
 
 static int lost_block(struct salvage *s, struct block_handle h, const struct slice *to, int err)
@@ -61,7 +101,8 @@ static int lost_block(struct salvage *s, struct block_handle h, const struct sli
     if (is_fatal(err))
         return err;
     err = block_raise(&s->src, h, err);
-    return tell_lost(s, h.offset, h.len, to, *err_detail() ? err_detail() : err_text(err));
+    return tell_lost(s, entries_at(h.offset, h.len), to,
+                     *err_detail() ? err_detail() : err_text(err));
 }
 
 static int read_block(struct salvage *s, struct block_handle h, struct block_iter *it,
@@ -176,6 +217,7 @@ static int tell_dels(struct salvage *s, struct block_iter *it)
 /* Any key may be concerned. */
 static int lost_dels(struct salvage *s, struct block_handle h, int err)
 {
+    struct sst_loss loss = {.offset = h.offset, .len = h.len, .deletions = true};
     char text[512];
 
     if (is_fatal(err))
@@ -184,7 +226,7 @@ static int lost_dels(struct salvage *s, struct block_handle h, int err)
     snprintf(text, sizeof(text), "range tombstones, so what they deleted may be back: %s",
              *err_detail() ? err_detail() : err_text(err));
     s->last.len = 0;
-    return tell_lost(s, h.offset, h.len, NULL, text);
+    return tell_lost(s, loss, NULL, text);
 }
 
 static int salvage_dels(struct salvage *s)
@@ -290,8 +332,12 @@ static int scan(struct salvage *s, uint64_t offset, uint64_t end, const struct s
         err = find_block(s, offset, end, &h);
         if (!err && h.len == 0 && s->tail_seen)
             return 0;
-        if (!err && h.len == 0)
-            return tell_lost(s, offset, end - offset, to, "no block can be found here");
+        if (!err && h.len == 0) {
+            struct sst_loss loss = entries_at(offset, end - offset);
+
+            loss.deletions = end == s->file_len; /* the whole rest of the table */
+            return tell_lost(s, loss, to, "no block can be found here");
+        }
         if (!err)
             err = salvage_found(s, h);
         offset += h.len + BLOCK_TRAILER_LEN;
@@ -354,16 +400,19 @@ static int salvage_partitions(struct salvage *s, struct block_iter *top)
         uint64_t data_end;
 
         if (!top_value_decode(top->value, &index, &filter)) {
-            err = tell_lost(s, s->footer.top.offset, s->footer.top.len, &top->key,
+            set_filter(s, (struct block_handle){0});
+            err = tell_lost(s, entries_at(s->footer.top.offset, s->footer.top.len), &top->key,
                             "an entry of the top index has no address");
             continue;
         }
         data_end = filter.len ? filter.offset : index.offset;
+        set_filter(s, filter);
         err = salvage_index(s, index, begin, data_end, top->key);
         if (!err)
             err = buf_assign(&s->last, top->key.data, top->key.len);
         begin = end_of(index);
     }
+    set_filter(s, (struct block_handle){0});
     return err;
 }
 
@@ -441,6 +490,7 @@ int sst_salvage(struct env *env, uint64_t number, const struct sst_salvage_calls
     err = env_reader_len(s.src.reader, &s.file_len);
     if (!err)
         err = salvage(&s);
+    set_filter(&s, (struct block_handle){0});
     env_reader_close(s.src.reader);
     buf_free(&s.last);
     return err;

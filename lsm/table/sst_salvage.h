@@ -6,18 +6,25 @@
 
 #include "lsm/table/sst.h"
 
+/*
+ * `len` bytes at `offset` cannot be used. Entries of user keys from `from` up to `to`, both
+ * inclusive, may have been there; NULL: from the first, or up to the last.
+ */
+struct sst_loss {
+    uint64_t offset, len;
+    const struct slice *from, *to;
+    const struct slice *filter; /* what it does not contain was not there; NULL: unknown */
+    bool entries, deletions;    /* what may have been there: points, range tombstones */
+    const char *text;           /* why it cannot be used */
+};
+
 /* What is told; a non-zero answer ends the salvage with it. Slices are valid during the call. */
 struct sst_salvage_calls {
     /* An entry of a valid block; internal keys ascend strictly. */
     int (*entry)(void *arg, struct slice ikey, struct slice value);
     /* A range tombstone, in no order with the entries. */
     int (*rangedel)(void *arg, const struct rangedel *del);
-    /*
-     * `len` bytes at `offset` cannot be used; text says why. Entries of user keys from `from` up to
-     * `to`, both inclusive, may have been there; NULL: from the first, or up to the last.
-     */
-    int (*lost)(void *arg, uint64_t offset, uint64_t len, const struct slice *from,
-                const struct slice *to, const char *text);
+    int (*lost)(void *arg, const struct sst_loss *loss);
     void *arg;
 };
 

@@ -85,16 +85,17 @@ static int lookup_table(struct version *v, struct table_meta *m, struct lookup *
     return err ? err : sst_lookup(t, l);
 }
 
-int version_lookup(struct version *v, struct lookup *l)
+int version_lookup_part(struct version *v, uint64_t seqno_min, unsigned level_end, struct lookup *l)
 {
     const struct level *top = &v->levels[0];
     int err = 0;
 
     for (size_t i = 0; i < top->count && err >= 0 && !lookup_done(l); i++) {
-        if (table_meta_overlaps(top->tables[i], &l->key, &l->key))
+        if (top->tables[i]->stats.seqno_min >= seqno_min &&
+            table_meta_overlaps(top->tables[i], &l->key, &l->key))
             err = lookup_table(v, top->tables[i], l);
     }
-    for (unsigned n = 1; n < LEVEL_COUNT && err >= 0 && !lookup_done(l); n++) {
+    for (unsigned n = 1; n < level_end && err >= 0 && !lookup_done(l); n++) {
         const struct level *level = &v->levels[n];
         size_t i = level_find(level, l->key);
 
@@ -102,6 +103,11 @@ int version_lookup(struct version *v, struct lookup *l)
             err = lookup_table(v, level->tables[i], l);
     }
     return err < 0 ? err : 0;
+}
+
+int version_lookup(struct version *v, struct lookup *l)
+{
+    return version_lookup_part(v, 0, LEVEL_COUNT, l);
 }
 
 static int children_reserve(struct iter ***children, unsigned count, unsigned *cap)

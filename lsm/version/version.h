@@ -96,6 +96,12 @@ size_t level_find(const struct level *level, struct slice key);
 /* Feed l from level 0 (newest first) downwards until it is done. */
 int version_lookup(struct version *v, struct lookup *l);
 /*
+ * The same with a part of the tables: those of level 0 with no sequence number below seqno_min, and
+ * those of levels 1 up to, without, level_end.
+ */
+int version_lookup_part(struct version *v, uint64_t seqno_min, unsigned level_end,
+                        struct lookup *l);
+/*
  * Append to (*children, *count, *cap) one iterator per level-0 table and one per deeper level that
  * touches [lower, upper] (NULL: no bound). On failure, what was appended stays for the caller to
  * free.

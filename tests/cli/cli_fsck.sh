@@ -31,16 +31,31 @@ say "a byte in the middle of $largest, $len bytes"
 cp -a "$STORE" "$S/bad"
 flip "$S/bad" "$largest" $((len / 2))
 exits 4 "$largest" "$FLUXFS" fsck -n "$S/bad"
-exits 4 "big/.*cannot be read\|$largest" "$FLUXFS" fsck -n "$S/bad"
+exits 4 "big/.*are lost\|$largest" "$FLUXFS" fsck -n "$S/bad"
 cp "$S/exits.out" "$S/report"
-grep -q "/big/[0-9]*: .*cannot be read" "$S/report" || {
+grep -q "/big/[0-9]*: bytes [0-9]* to [0-9]* are lost" "$S/report" || {
     sed 's/^/    /' "$S/report" >&2
     fail "the damaged file is not named"
 }
-exits 4 "not repaired: " "$FLUXFS" fsck -y "$S/bad"
 exits 4 '"clean": false' "$FLUXFS" fsck --json "$S/bad"
 exits 4 '"path": "/big/' "$FLUXFS" fsck --json "$S/bad"
+exits 4 '"first_byte": ' "$FLUXFS" fsck --json "$S/bad"
 exits 0 "^/big:$" "$FLUXFS" ls -R "$S/bad"
+exits 4 "needs -y" "$FLUXFS" fsck -p "$S/bad"
+exits 1 "/big/[0-9]*: bytes [0-9]* to [0-9]* are lost" "$FLUXFS" fsck -y "$S/bad"
+exits 0 "lost since an earlier repair" "$FLUXFS" fsck -n "$S/bad"
+damaged=$(sed -n 's|^/big/\([0-9]*\): bytes .* are lost.*|\1|p' "$S/report" | head -n 1)
+i=0
+while [ "$i" -lt 40 ]; do
+    status=0
+    "$FLUXFS" cat "$S/bad" "/big/$i" >"$S/out" 2>"$S/err" || status=$?
+    if [ "$i" = "$damaged" ]; then
+        [ "$status" -ne 0 ] || fail "a lost block was read without an error"
+    else
+        [ "$status" -eq 0 ] || fail "/big/$i cannot be read, and only /big/$damaged is damaged"
+    fi
+    i=$((i + 1))
+done
 
 say "a byte here and there in each file"
 for file in "$STORE"/*; do

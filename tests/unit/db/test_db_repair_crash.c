@@ -18,7 +18,7 @@ static bool repair_until(struct store *s, uint64_t nth, unsigned flags)
     assert_int_equal(env_posix_open(s->dir, 0, &base), 0);
     assert_int_equal(env_fault_open(base, &fault), 0);
     env_fault_fail(fault, ENV_FAULT_CHANGES, nth, EIO, true);
-    answer = db_repair(env_fault_env(fault), &s->options, false, NULL, NULL);
+    answer = db_repair(env_fault_env(fault), &s->options, false, NULL, NULL, NULL);
     happened = env_fault_happened(fault);
     assert_true(happened ? answer < 0 : answer >= 0);
     assert_int_equal(env_fault_crash(fault, flags, nth), 0);
@@ -108,7 +108,7 @@ static void a_full_disk_ends_the_repair_and_changes_nothing(void **state)
     assert_int_equal(env_posix_open(s.dir, 0, &base), 0);
     assert_int_equal(env_fault_open(base, &fault), 0);
     env_fault_limit(fault, env_fault_used(fault) + 1000);
-    assert_int_equal(db_repair(env_fault_env(fault), &s.options, false, NULL, NULL), -ENOSPC);
+    assert_int_equal(db_repair(env_fault_env(fault), &s.options, false, NULL, NULL, NULL), -ENOSPC);
     env_fault_close(fault);
     files_read(s.dir, after);
     expect_same_files(before, after);
