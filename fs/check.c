@@ -150,10 +150,7 @@ static int run_phases(struct check *c)
 static void check_free(struct check *c)
 {
     lsm_snapshot_close(c->db, c->snapshot);
-    free(c->entries.items);
-    free(c->sums.items);
-    free(c->dirs.items);
-    free(c->groups.items);
+    check_lists_free(c);
     buf_free(&c->path);
 }
 
@@ -169,7 +166,9 @@ int check_run(struct lsm_db *db, const struct check_options *options, struct che
     if (err)
         return err;
     c.snapshot = snapshot;
-    err = run_phases(&c);
+    err = check_lists_new(&c);
+    if (!err)
+        err = run_phases(&c);
     if (lsm_is_damage(err))
         err = check_found(&c, &(struct check_finding){.kind = CHECK_UNREADABLE},
                           "%s; what depends on it was not checked",

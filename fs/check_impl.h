@@ -1,9 +1,10 @@
 /*
  * The inside of the checker, for fs/check*.c only.
  *
- * What grows with the store is kept in sorted arrays, never in objects of their own: one entry for
- * each name (in the order of the inodes that they name) and one sum for each directory. Everything
- * else is read in key order, and streams are joined by inode number.
+ * What grows with the store is kept in sorted lists that spill to disk (sort_spill.h), within the
+ * budget of the options: one entry for each name, in the order of the inodes that they name, and a
+ * few numbers for each directory. Everything else is read in key order, and streams are joined by
+ * inode number. Two bits for each directory are all that grows in memory.
  */
 #ifndef FS_CHECK_IMPL_H
 #define FS_CHECK_IMPL_H
@@ -11,6 +12,7 @@
 #include "fs/fsck.h"
 #include "fs/inode.h"
 #include "fs/key.h"
+#include "fs/sort_spill.h"
 #include "lsm/base/err.h"
 
 /* Inode numbers stay below 2^52: the bits above name a snapshot in a mount. */
@@ -35,7 +37,6 @@ struct check_dir {
     uint64_t parent; /* that holds its entry; 0: none does */
     uint64_t group;
     uint32_t next_slot;
-    uint8_t state; /* enum dir_state of check_tree.c */
 };
 
 /* The highest number in use of a group. */
@@ -62,10 +63,13 @@ struct check {
     uint8_t hash_secret[HASH_SECRET_LEN];
     bool has_secret;
 
-    struct check_array entries; /* struct check_entry, sorted by ino_type once names_known */
-    struct check_array sums;    /* struct check_sum, by dir */
-    struct check_array dirs;    /* struct check_dir, by ino */
-    struct check_array groups;  /* struct check_group, by group */
+    struct sort_spill *entries;    /* struct check_entry, sorted by ino_type once names_known */
+    struct sort_spill *sums;       /* struct check_sum, by dir */
+    struct sort_spill *dirs;       /* struct check_dir, by ino */
+    struct sort_spill *groups;     /* struct check_group, by group */
+    struct sort_spill *group_dirs; /* struct check_dir, by group; those that have one */
+    struct check_sum sum;          /* the last one, not yet in sums; dir UINT64_MAX: none */
+    struct check_group group;      /* the same for groups; group UINT64_MAX: none */
     bool names_known;
     bool damaged;    /* some bytes could not be read: nothing may be repaired on their account */
     bool repaired;   /* what was read no longer holds: the check is to begin anew */
@@ -75,6 +79,20 @@ struct check {
 
 /* Room for one more item of item_len bytes at the end, counted; NULL when memory is short. */
 void *check_array_add(struct check_array *a, size_t item_len);
+
+/* check_lists.c: make the lists, all empty; free them. */
+int check_lists_new(struct check *c);
+void check_lists_free(struct check *c);
+/* Names are complete; then what the inodes added. */
+int check_lists_names_done(struct check *c);
+int check_lists_inodes_done(struct check *c);
+/* Orders of struct check_entry: by ino_type, then parent. */
+int check_entry_cmp(const void *a, const void *b);
+/* The item of a list; copied. */
+int check_entry_get(struct check *c, uint64_t i, struct check_entry *ret);
+int check_sum_get(struct check *c, uint64_t i, struct check_sum *ret);
+int check_dir_get(struct sort_spill *list, uint64_t i, struct check_dir *ret);
+int check_group_get(struct check *c, uint64_t i, struct check_group *ret);
 
 /* --- check_report.c --- */
 
@@ -142,14 +160,6 @@ void check_progress(struct check *c, enum check_phase phase, uint64_t ino);
  * directory to find it in; 0 for any that holds it.
  */
 bool check_path(struct check *c, uint64_t ino, uint64_t parent);
-/* The first of the sorted entries that name ino or a higher one. */
-size_t check_entry_find(const struct check *c, uint64_t ino);
-
-static inline const struct check_entry *check_entry_at(const struct check *c, size_t i)
-{
-    return (const struct check_entry *)c->entries.items + i;
-}
-
 /* --- check_stream.c --- */
 
 /*

@@ -63,7 +63,7 @@ static int tell_dangling(struct check *c, const struct check_item *item)
         f.kind = CHECK_UNREADABLE;
         f.fix = FIX_NONE;
     }
-    for (size_t i = 0; i < item->entry_count && !err; i++) {
+    for (size_t i = 0; i < item->kept_count && !err; i++) {
         f.parent = item->entries[i].parent;
         err = check_found(c, &f,
                           item->record_unsure ? "its inode %llu cannot be read: damaged"
@@ -111,21 +111,18 @@ static int check_number(struct check *c, const struct check_item *item)
 {
     struct check_finding f = item_finding(item, CHECK_INODE_NUMBER, FIX_NUMBER);
     uint64_t group = item->ino >> 16, slot = item->ino & 0xffff;
-    struct check_group *last = NULL;
+    int err = 0;
 
     if (c->group_next && group >= c->group_next)
         return check_found(c, &f, "inode number %llu was never handed out",
                            (unsigned long long)item->ino);
-    if (c->groups.count)
-        last = (struct check_group *)c->groups.items + c->groups.count - 1;
-    if (!last || last->group != group) {
-        last = check_array_add(&c->groups, sizeof(*last));
-        if (!last)
-            return -ENOMEM;
-        last->group = group;
+    if (c->group.group != group) {
+        if (c->group.group != UINT64_MAX)
+            err = sort_spill_add(c->groups, &c->group);
+        c->group.group = group;
     }
-    last->slot_max = slot;
-    return 0;
+    c->group.slot_max = slot;
+    return err;
 }
 
 /* Known since a repair: no problem, but worth to be told each time. */
@@ -238,7 +235,7 @@ static int check_entry_types(struct check *c, const struct check_item *item)
     struct check_finding f = item_finding(item, CHECK_ENTRY_TYPE, FIX_ENTRY_TYPE);
     int err = 0;
 
-    for (size_t i = 0; i < item->entry_count && !err; i++) {
+    for (size_t i = 0; i < item->kept_count && !err; i++) {
         uint32_t type = (uint32_t)(item->entries[i].ino_type & 0xf) << 12;
 
         f.parent = item->entries[i].parent;
@@ -271,7 +268,7 @@ static int check_dir_names(struct check *c, const struct check_item *item)
     int err = 0;
 
     if (item->ino == FS_ROOT_INO) {
-        for (size_t i = 0; i < item->entry_count && !err; i++) {
+        for (size_t i = 0; i < item->kept_count && !err; i++) {
             f.parent = item->entries[i].parent;
             err = check_found(c, &f, "an entry names the root directory");
         }
@@ -304,18 +301,18 @@ static int check_dir_size(struct check *c, const struct check_item *item)
 
 static int check_directory(struct check *c, const struct check_item *item)
 {
-    struct check_dir *dir = check_array_add(&c->dirs, sizeof(*dir));
-    int err;
-
-    if (!dir)
-        return -ENOMEM;
-    *dir = (struct check_dir){
+    struct check_dir dir = {
         .ino = item->ino,
         .parent = item->entry_count ? item->entries[0].parent : 0,
         .group = item->in.group,
         .next_slot = item->in.next_slot,
     };
-    err = check_dir_names(c, item);
+    int err = sort_spill_add(c->dirs, &dir);
+
+    if (!err && dir.group)
+        err = sort_spill_add(c->group_dirs, &dir);
+    if (!err)
+        err = check_dir_names(c, item);
     if (!err)
         err = check_parent_field(c, item);
     return err ? err : check_dir_size(c, item);

@@ -18,9 +18,9 @@ struct check_item {
     uint64_t lost_count, lost_first;     /* and marked as lost by an earlier repair */
     uint64_t xattr_count;
     bool orphan;
-    const struct check_entry *entries; /* that name it */
-    size_t entry_count;
-    struct check_sum sum; /* of what it holds; all zeros for nothing */
+    const struct check_entry *entries; /* that name it: the first of them */
+    size_t entry_count, kept_count;    /* all of them; those in the array */
+    struct check_sum sum;              /* of what it holds; all zeros for nothing */
 
     /* Damage may have swallowed keys of this number. */
     bool record_unsure, blocks_unsure, xattrs_unsure, orphan_unsure;

@@ -3,14 +3,23 @@
  * 'O', and the sorted names with the sums of directories) are joined; whatever carries one number
  * is gathered, then judged by check_inode.c.
  */
+#include <stdlib.h>
+
 #include "fs/check_item.h"
 #include "fs/lost_mark.h"
+
+enum {
+    KEPT_MAX = 1 << 16 /* names of one inode; more are counted only */
+};
 
 struct join {
     struct check *check;
     struct check_stream inodes, blocks, xattrs, orphans;
-    size_t entry_next; /* index of the first name not yet joined */
-    size_t sum_next;   /* the same for sums */
+    uint64_t entry_next;      /* index of the first name not yet joined */
+    uint64_t sum_next;        /* the same for sums */
+    struct check_entry entry; /* at entry_next; ino_type UINT64_MAX behind the last one */
+    struct check_sum sum;     /* at sum_next; dir UINT64_MAX behind the last one */
+    struct check_array kept;  /* struct check_entry: names of the inode at hand */
 };
 
 static uint64_t min_ino(uint64_t a, uint64_t b)
@@ -21,15 +30,12 @@ static uint64_t min_ino(uint64_t a, uint64_t b)
 /* The next number that anything carries. */
 static uint64_t next_ino(const struct join *j)
 {
-    const struct check *c = j->check;
     uint64_t ino =
         min_ino(min_ino(j->inodes.ino, j->blocks.ino), min_ino(j->xattrs.ino, j->orphans.ino));
 
-    if (j->entry_next < c->entries.count)
-        ino = min_ino(ino, check_entry_at(c, j->entry_next)->ino_type >> 4);
-    if (j->sum_next < c->sums.count)
-        ino = min_ino(ino, ((const struct check_sum *)c->sums.items)[j->sum_next].dir);
-    return ino;
+    if (j->entry.ino_type != UINT64_MAX)
+        ino = min_ino(ino, j->entry.ino_type >> 4);
+    return min_ino(ino, j->sum.dir);
 }
 
 static int bad_key(struct join *j, struct slice key, const char *what)
@@ -148,19 +154,47 @@ static int gather_orphan(struct join *j, struct check_item *item)
     return err;
 }
 
-static void gather_names(struct join *j, struct check_item *item)
+static int load_entry(struct join *j)
 {
-    const struct check *c = j->check;
-    const struct check_sum *sums = c->sums.items;
+    j->entry.ino_type = UINT64_MAX;
+    return j->entry_next < sort_spill_count(j->check->entries)
+               ? check_entry_get(j->check, j->entry_next, &j->entry)
+               : 0;
+}
 
-    item->entries = c->entries.count ? check_entry_at(c, j->entry_next) : NULL;
-    while (j->entry_next < c->entries.count &&
-           check_entry_at(c, j->entry_next)->ino_type >> 4 == item->ino) {
+static int load_sum(struct join *j)
+{
+    j->sum.dir = UINT64_MAX;
+    return j->sum_next < sort_spill_count(j->check->sums)
+               ? check_sum_get(j->check, j->sum_next, &j->sum)
+               : 0;
+}
+
+static int gather_names(struct join *j, struct check_item *item)
+{
+    int err = 0;
+
+    j->kept.count = 0;
+    while (!err && j->entry.ino_type != UINT64_MAX && j->entry.ino_type >> 4 == item->ino) {
+        if (j->kept.count < KEPT_MAX) {
+            struct check_entry *kept = check_array_add(&j->kept, sizeof(*kept));
+
+            if (!kept)
+                return -ENOMEM;
+            *kept = j->entry;
+        }
         item->entry_count++;
         j->entry_next++;
+        err = load_entry(j);
     }
-    if (j->sum_next < c->sums.count && sums[j->sum_next].dir == item->ino)
-        item->sum = sums[j->sum_next++];
+    item->entries = j->kept.items;
+    item->kept_count = j->kept.count;
+    if (!err && j->sum.dir == item->ino) {
+        item->sum = j->sum;
+        j->sum_next++;
+        err = load_sum(j);
+    }
+    return err;
 }
 
 /* The record first: blocks are judged against it. */
@@ -175,10 +209,9 @@ static int join_one(struct join *j, uint64_t ino)
         err = gather_xattrs(j, &item);
     if (!err)
         err = gather_orphan(j, &item);
-    if (err)
-        return err;
-    gather_names(j, &item);
-    return check_item(j->check, &item);
+    if (!err)
+        err = gather_names(j, &item);
+    return err ? err : check_item(j->check, &item);
 }
 
 static int join_all(struct join *j)
@@ -209,7 +242,14 @@ int check_inodes(struct check *c)
     if (!err)
         err = check_stream_open(c, KEY_ORPHAN, &j.orphans);
     if (!err)
+        err = load_entry(&j);
+    if (!err)
+        err = load_sum(&j);
+    if (!err)
         err = join_all(&j);
+    if (!err)
+        err = check_lists_inodes_done(c);
+    free(j.kept.items);
     check_stream_done(&j.inodes);
     check_stream_done(&j.blocks);
     check_stream_done(&j.xattrs);

@@ -55,28 +55,24 @@ static bool type_known(uint32_t mode)
     }
 }
 
-/* The sum of a directory; entries come in the order of their directories. */
-static struct check_sum *sum_of(struct check *c, uint64_t dir)
+/* Begin the sum of a directory; entries come in the order of their directories. */
+static int begin_sum(struct check *c, uint64_t dir)
 {
-    struct check_sum *sum;
+    int err = 0;
 
-    if (c->sums.count) {
-        sum = (struct check_sum *)c->sums.items + c->sums.count - 1;
-        if (sum->dir == dir)
-            return sum;
-    }
-    sum = check_array_add(&c->sums, sizeof(*sum));
-    if (sum)
-        *sum = (struct check_sum){.dir = dir};
-    return sum;
+    if (c->sum.dir == dir)
+        return 0;
+    if (c->sum.dir != UINT64_MAX)
+        err = sort_spill_add(c->sums, &c->sum);
+    c->sum = (struct check_sum){.dir = dir};
+    return err;
 }
 
 static int check_entry(struct check *c, uint64_t parent, struct slice key, struct slice value)
 {
     struct check_finding f = {.parent = parent, .key = key, .value = value};
     struct slice name;
-    struct check_sum *sum;
-    struct check_entry *entry;
+    struct check_entry entry;
     uint64_t ino;
     int err;
 
@@ -88,10 +84,11 @@ static int check_entry(struct check *c, uint64_t parent, struct slice key, struc
     }
     name = slice_of(key.data + KEY_DIRENT_HEAD_LEN, key.len - KEY_DIRENT_HEAD_LEN);
     err = check_name(c, get_be64(key.data + KEY_INODE_LEN), name, &f);
-    sum = err ? NULL : sum_of(c, parent);
-    if (!sum)
-        return err ? err : -ENOMEM;
-    sum->entry_count++;
+    if (!err)
+        err = begin_sum(c, parent);
+    if (err)
+        return err;
+    c->sum.entry_count++;
     c->result->name_count++;
     f.kind = CHECK_ENTRY_RECORD;
     f.fix = FIX_ENTRY_RECORD;
@@ -103,21 +100,9 @@ static int check_entry(struct check *c, uint64_t parent, struct slice key, struc
     if (!ino || ino >= CHECK_INO_END)
         return check_found(c, &f, "the entry names inode %llu, which cannot exist",
                            (unsigned long long)ino);
-    sum->subdir_count += value.data[8] == S_IFDIR >> 12;
-    entry = check_array_add(&c->entries, sizeof(*entry));
-    if (!entry)
-        return -ENOMEM;
-    *entry = (struct check_entry){ino << 4 | value.data[8], parent};
-    return 0;
-}
-
-static int entry_cmp(const void *a, const void *b)
-{
-    const struct check_entry *x = a, *y = b;
-
-    if (x->ino_type != y->ino_type)
-        return x->ino_type < y->ino_type ? -1 : 1;
-    return (x->parent > y->parent) - (x->parent < y->parent);
+    c->sum.subdir_count += value.data[8] == S_IFDIR >> 12;
+    entry = (struct check_entry){ino << 4 | value.data[8], parent};
+    return sort_spill_add(c->entries, &entry);
 }
 
 int check_names(struct check *c)
@@ -133,10 +118,8 @@ int check_names(struct check *c)
     }
     c->names_lost = s.hole_count > 0;
     check_stream_done(&s);
-    if (err)
-        return err;
-    if (c->entries.count)
-        qsort(c->entries.items, c->entries.count, sizeof(struct check_entry), entry_cmp);
-    c->names_known = true;
-    return 0;
+    if (!err)
+        err = check_lists_names_done(c);
+    c->names_known = !err;
+    return err;
 }

@@ -12,35 +12,36 @@ enum {
     PATH_LEN_MAX = 8192
 };
 
-size_t check_entry_find(const struct check *c, uint64_t ino)
+/* The first of the sorted names of ino. */
+static bool find_entry(struct check *c, uint64_t ino, struct check_entry *ret)
 {
-    size_t low = 0, high = c->entries.count;
+    uint64_t low = 0, high = sort_spill_count(c->entries);
 
     while (low < high) {
-        size_t mid = low + (high - low) / 2;
+        uint64_t mid = low + (high - low) / 2;
 
-        if (check_entry_at(c, mid)->ino_type >> 4 < ino)
+        if (check_entry_get(c, mid, ret))
+            return false;
+        if (ret->ino_type >> 4 < ino)
             low = mid + 1;
         else
             high = mid;
     }
-    return low;
+    return low < sort_spill_count(c->entries) && !check_entry_get(c, low, ret) &&
+           ret->ino_type >> 4 == ino;
 }
 
 /* The directory that holds ino; 0 when it is not known. */
 static uint64_t parent_of(struct check *c, uint64_t ino)
 {
+    struct check_entry entry;
     struct lsm_value v;
     struct inode in;
     struct key k;
     uint64_t parent = 0;
 
-    if (c->names_known) {
-        size_t i = check_entry_find(c, ino);
-
-        if (i < c->entries.count && check_entry_at(c, i)->ino_type >> 4 == ino)
-            return check_entry_at(c, i)->parent;
-    }
+    if (c->names_known && find_entry(c, ino, &entry))
+        return entry.parent;
     key_ino(&k, KEY_INODE, ino);
     if (lsm_get(c->db, c->snapshot, k.data, k.len, &v))
         return 0;

@@ -101,11 +101,21 @@ static int tell_losses(struct run *r, struct lsm_db *db, struct lost_list *ret)
     return err;
 }
 
+/* The engine's part of the memory: a third of what the checker may take beside it. */
+static void store_options(const struct run *r, struct lsm_options *ret)
+{
+    super_store_options(ret);
+    if (r->options->memory_len && ret->cache_bytes > r->options->memory_len / 3)
+        ret->cache_bytes = r->options->memory_len / 3;
+    if (ret->cache_bytes < 1 << 20)
+        ret->cache_bytes = 1 << 20;
+}
+
 static int open_store(struct run *r, bool read_only, struct lsm_db **ret)
 {
     struct lsm_options lo;
 
-    super_store_options(&lo);
+    store_options(r, &lo);
     lo.read_only = read_only;
     return lsm_open(r->path, &lo, ret);
 }
@@ -156,7 +166,7 @@ static int run_repair(struct run *r, bool dry_run)
 {
     struct lsm_options lo;
 
-    super_store_options(&lo);
+    store_options(r, &lo);
     lo.read_only = dry_run;
     return lsm_repair_losses(r->path, &lo, dry_run, on_step, on_loss, r);
 }

@@ -3,7 +3,7 @@
  * reads; repair_run mends what a check finds, until it finds nothing.
  *
  * It needs no file system to be open, only the engine, so that it can judge a store whose file
- * system would refuse to open. Memory: 16 bytes for each name, about 50 for each directory.
+ * system would refuse to open. Memory: a budget, whatever the number of inodes.
  */
 #ifndef FS_FSCK_H
 #define FS_FSCK_H
@@ -73,7 +73,12 @@ enum check_phase {
 const char *check_phase_name(enum check_phase phase); /* "store"; static */
 
 struct check_options {
-    bool skip_store;      /* do not verify the engine's checksums first */
+    bool skip_store; /* do not verify the engine's checksums first */
+    /*
+     * Bytes of memory for what grows with the number of inodes; beyond it a temporary file is used,
+     * in $TMPDIR or /tmp. 0: 256 MiB. The engine's cache comes on top.
+     */
+    size_t memory_len;
     uint64_t problem_max; /* tell so many, count the rest; 0: tell all */
     /* Any may be NULL. All are called from the thread that called check_run. */
     void (*problem)(void *arg, const struct check_problem *problem);

@@ -6,7 +6,6 @@
  * what is there. Where names are lost as well, numbers stand for paths.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "fs/check_impl.h"
 #include "fs/loss.h"
@@ -41,13 +40,6 @@ static bool is_wanted(const struct lost_list *l, uint64_t ino)
     return low < l->count && l->items[low].ino == ino;
 }
 
-static int entry_cmp(const void *a, const void *b)
-{
-    const struct check_entry *x = a, *y = b;
-
-    return (x->ino_type > y->ino_type) - (x->ino_type < y->ino_type);
-}
-
 static int collect_names(struct teller *t)
 {
     struct check *c = &t->check;
@@ -55,23 +47,21 @@ static int collect_names(struct teller *t)
     int err = check_stream_open(c, KEY_DIRENT, &s);
 
     for (; !err && s.ino != CHECK_INO_NONE; err = check_stream_next(&s)) {
-        struct check_entry *entry;
+        struct check_entry entry;
         uint64_t ino = s.value.len == DIRENT_VALUE_LEN ? get_le64(s.value.data) : 0;
 
         if (!ino || ino >= CHECK_INO_END || !is_wanted(t->lost, ino))
             continue;
-        entry = check_array_add(&c->entries, sizeof(*entry));
-        if (!entry) {
-            err = -ENOMEM;
+        entry = (struct check_entry){ino << 4 | (s.value.data[8] & 0xf), s.ino};
+        err = sort_spill_add(c->entries, &entry);
+        if (err)
             break;
-        }
-        *entry = (struct check_entry){ino << 4 | (s.value.data[8] & 0xf), s.ino};
     }
     check_stream_done(&s);
-    if (c->entries.count)
-        qsort(c->entries.items, c->entries.count, sizeof(struct check_entry), entry_cmp);
-    c->names_known = true;
-    return lsm_is_damage(err) ? 0 : err;
+    if (!err)
+        err = sort_spill_finish(c->entries);
+    c->names_known = !err;
+    return err;
 }
 
 /* --- Words --- */
@@ -142,10 +132,12 @@ int lost_tell(struct lsm_db *db, const struct lost_list *lost, const struct chec
     if (!lost->count)
         return 0;
     t.check.result = &t.unused;
-    err = collect_names(&t);
+    err = check_lists_new(&t.check);
+    if (!err)
+        err = collect_names(&t);
     for (size_t i = 0; i < lost->count && !err; i++)
         tell_one(&t, &lost->items[i]);
-    free(t.check.entries.items);
+    check_lists_free(&t.check);
     buf_free(&t.check.path);
     return err;
 }

@@ -34,7 +34,7 @@ static uint64_t choose_parent(struct repair *r, const struct check_item *item)
     uint64_t best = item->entries[0].parent;
     int best_rank = -1;
 
-    for (size_t i = 0; i < item->entry_count; i++) {
+    for (size_t i = 0; i < item->kept_count; i++) {
         uint64_t parent = item->entries[i].parent;
         int rank = 2 * reaches_root(r, parent, item->ino) + (parent == item->in.parent);
 
@@ -98,7 +98,7 @@ int fix_dir_links(struct repair *r, const struct check_finding *f)
     if (rc < 0)
         return rc;
     rc = rc ? set_parent(r, f->ino, keep) : 0;
-    for (size_t i = 0; i < item->entry_count && !rc; i++)
+    for (size_t i = 0; i < item->kept_count && !rc; i++)
         rc = remove_from(r, item->entries[i].parent, f->ino,
                          slice_of(first.key.data, first.key.len));
     return rc;

@@ -151,7 +151,7 @@ int fix_record_drop(struct repair *r, const struct check_finding *f)
     if (rc)
         return rc < 0 ? rc : 0;
     /* Names first, a directory at a time: a record without names is found again. */
-    for (size_t i = 0; i < item->entry_count && !rc; i++) {
+    for (size_t i = 0; i < item->kept_count && !rc; i++) {
         rc = tx_begin(&tx, r);
         if (!rc)
             rc = tx_end(&tx,

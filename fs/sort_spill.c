@@ -12,6 +12,7 @@
 #include "fs/sort_spill.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 enum {
     BUFFER_LEN = 64 << 10, /* of a run that is read or written; a window of sort_spill_get */
+    JUMP_LEN = 4 << 10,    /* a window behind a jump */
 };
 
 /* Items that stand in order in the file. */
@@ -377,9 +379,12 @@ uint64_t sort_spill_count(const struct sort_spill *s)
 
 /* --- Asking --- */
 
+/* Long where places are asked for one after the other, short where they jump. */
 static int move_window(struct sort_spill *s, uint64_t place)
 {
-    uint64_t items = BUFFER_LEN / s->options.item_len ? BUFFER_LEN / s->options.item_len : 1;
+    bool follows = place == s->window_first + s->window_count || place + 1 == s->window_first;
+    size_t len = follows ? BUFFER_LEN : JUMP_LEN;
+    uint64_t items = len / s->options.item_len ? len / s->options.item_len : 1;
     uint64_t first = place / items * items;
     uint64_t n = s->count - first < items ? s->count - first : items;
     int err = read_at(s, s->window, (size_t)(n * s->options.item_len),

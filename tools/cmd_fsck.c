@@ -30,6 +30,9 @@ static const char help[] =
     "  -C [FD]        show a progress bar; with FD, write lines \"PHASE DONE TOTAL STORE\" to it\n"
     "      --backup DIR   before the first change, make DIR a copy of the store (hard links where\n"
     "                 the disk can, so it takes little room)\n"
+    "      --memory SIZE\n"
+    "                 use about so much memory, and a temporary file in $TMPDIR or /tmp for what\n"
+    "                 is beyond; 1G by default, or a quarter of the machine's memory\n"
     "      --json     print the findings as JSON; without -p and -y as with -n\n"
     "  -v             print the problems by kind at the end\n"
     "  -V             print the version\n"
@@ -77,6 +80,23 @@ static int open_failed(struct fsck *f, int err)
              *lsm_detail() ? lsm_detail() : lsm_strerror(err));
     fsck_problem(f, &(struct check_problem){.kind = CHECK_STORE_DAMAGE, .text = text});
     return fsck_report(f, &r);
+}
+
+/* A quarter of the machine's memory, at most 1 GiB. */
+static size_t default_memory_len(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_len = sysconf(_SC_PAGESIZE);
+    uint64_t len = pages > 0 && page_len > 0 ? (uint64_t)pages * (uint64_t)page_len / 4 : 0;
+
+    if (len > 1 << 30)
+        return 1 << 30;
+    return len > FSCK_MEMORY_MIN ? (size_t)len : FSCK_MEMORY_MIN;
+}
+
+/* The engine's part of the budget. */
+static size_t cache_len(size_t memory_len, size_t usual)
+{
+    return memory_len / 4 < usual ? memory_len / 4 : usual;
 }
 
 /* What the first phase found, but for what it repaired. */
@@ -152,6 +172,9 @@ static int fsck_store(struct fsck *f)
     struct lsm_db *db;
     int err, status;
 
+    super_store_options(&lsm);
+    lsm.cache_bytes = cache_len(f->memory_len, lsm.cache_bytes);
+    options.memory_len = f->memory_len - lsm.cache_bytes;
     fsck_phase(f, CHECK_PHASE_STORE);
     err = check_store_run(f->store, mode, &options, &store_found, &store);
     progress_clear(&f->progress);
@@ -164,7 +187,6 @@ static int fsck_store(struct fsck *f)
     options.skip_store = true;
     /* Where something cannot be read, what is missing proves nothing. */
     changes = changes && !store.damage_left;
-    super_store_options(&lsm);
     lsm.read_only = !changes;
     err = lsm_open(f->store, &lsm, &db);
     if (err)
@@ -189,6 +211,7 @@ static int run(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    f.memory_len = f.memory_len ? f.memory_len : default_memory_len();
     f.problems = f.json ? json_array() : NULL;
     if (f.json && !f.problems)
         return cli_error("out of memory"), FSCK_ERROR;

@@ -40,6 +40,8 @@ static bool set_mode(struct fsck *f, enum fsck_mode mode, bool *modes)
 /* One option; -1, or an exit status. */
 static int take_option(struct fsck *f, int c, int argc, char **argv, bool *modes)
 {
+    uint64_t size;
+
     switch (c) {
     case 'n':
     case 'p':
@@ -64,6 +66,11 @@ static int take_option(struct fsck *f, int c, int argc, char **argv, bool *modes
     case 'B':
         f->backup = optarg;
         return -1;
+    case 'M':
+        if (!cli_parse_size(optarg, &size) || size < FSCK_MEMORY_MIN)
+            return cli_usage_error("--memory takes a size such as 512M, at least 16M");
+        f->memory_len = (size_t)size;
+        return -1;
     case 'V':
         printf("fsck.fluxfs %s\n", lsm_version());
         return FSCK_CLEAN;
@@ -79,11 +86,10 @@ static int take_option(struct fsck *f, int c, int argc, char **argv, bool *modes
 
 int fsck_args_parse(int argc, char **argv, struct fsck *ret)
 {
-    static const struct option long_options[] = {{"json", no_argument, NULL, 'J'},
-                                                 {"path", required_argument, NULL, 'P'},
-                                                 {"backup", required_argument, NULL, 'B'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {0}};
+    static const struct option long_options[] = {
+        {"json", no_argument, NULL, 'J'},         {"path", required_argument, NULL, 'P'},
+        {"backup", required_argument, NULL, 'B'}, {"memory", required_argument, NULL, 'M'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct fsck f = {0};
     bool modes[FSCK_ALL + 1] = {false};
     int c;

@@ -21,6 +21,7 @@ enum {
     FSCK_USAGE = 16,
     FSCK_CANCELLED = 32,
     PROBLEMS_TOLD_MAX = 10000,
+    FSCK_MEMORY_MIN = 16 << 20,
 };
 
 enum fsck_mode {
@@ -36,6 +37,7 @@ struct fsck {
     const char *path;   /* only what is below it; NULL: everything */
     const char *backup; /* a checkpoint to be made first; NULL: none */
     enum fsck_mode mode;
+    size_t memory_len; /* bytes; 0: choose */
     bool json, verbose;
     bool bar;        /* progress on the terminal */
     int progress_fd; /* progress as lines; 0: none */

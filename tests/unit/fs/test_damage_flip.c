@@ -41,6 +41,7 @@ static bool is_log(const struct store_file *f)
 
 struct counts {
     unsigned unnoticed, exact, refused, losses;
+    unsigned unnoticed_by_file[STORE_FILES_MAX];
 };
 
 static void fail_at(const struct damage_store *s, struct place p, const struct told *told,
@@ -76,6 +77,7 @@ static void look(struct damage_store *s, struct place p, struct counts *c)
     else if (o.errors && !noticed)
         fail_at(s, p, &told, &o, "fsck finds nothing");
     c->unnoticed += !noticed;
+    c->unnoticed_by_file[p.file] += !noticed;
     fs_close(fs);
 }
 
@@ -134,6 +136,11 @@ static void each_read_of_a_damaged_store_is_right_or_an_error(void **state)
     print_message("%zu bytes: %u unnoticed, %u refused to open; after repair %u whole, %u with "
                   "losses\n",
                   s->total_len, c.unnoticed, c.refused, c.exact, c.losses);
+    for (size_t i = 0; i < s->file_count; i++) {
+        if (c.unnoticed_by_file[i])
+            print_message("  %s, %zu bytes: %u unnoticed\n", s->files[i].name, s->files[i].len,
+                          c.unnoticed_by_file[i]);
+    }
     damage_free(s);
 }
 

@@ -1,0 +1,108 @@
+/*
+ * The checker's lists: what each is ordered by, and its share of the memory. Names are the longest
+ * list by far. The two that come in order, one item a directory or group of numbers, keep their
+ * last item aside as long as it grows.
+ */
+#include "fs/check_impl.h"
+
+enum {
+    MEMORY_LEN_DEFAULT = 256 << 20
+};
+
+int check_entry_cmp(const void *a, const void *b)
+{
+    const struct check_entry *x = a, *y = b;
+
+    if (x->ino_type != y->ino_type)
+        return x->ino_type < y->ino_type ? -1 : 1;
+    return (x->parent > y->parent) - (x->parent < y->parent);
+}
+
+static int group_cmp(const void *a, const void *b)
+{
+    const struct check_dir *x = a, *y = b;
+
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+int check_lists_new(struct check *c)
+{
+    size_t memory_len = c->options->memory_len ? c->options->memory_len : MEMORY_LEN_DEFAULT;
+    const struct {
+        struct sort_spill **list;
+        struct sort_spill_options options;
+    } lists[] = {
+        {&c->entries, {sizeof(struct check_entry), memory_len / 2, check_entry_cmp}},
+        {&c->sums, {sizeof(struct check_sum), memory_len / 8, NULL}},
+        {&c->dirs, {sizeof(struct check_dir), memory_len / 8, NULL}},
+        {&c->groups, {sizeof(struct check_group), memory_len / 8, NULL}},
+        {&c->group_dirs, {sizeof(struct check_dir), memory_len / 8, group_cmp}},
+    };
+    int err = 0;
+
+    c->sum.dir = c->group.group = UINT64_MAX;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && !err; i++)
+        err = sort_spill_new(&lists[i].options, lists[i].list);
+    return err;
+}
+
+void check_lists_free(struct check *c)
+{
+    sort_spill_free(c->entries);
+    sort_spill_free(c->sums);
+    sort_spill_free(c->dirs);
+    sort_spill_free(c->groups);
+    sort_spill_free(c->group_dirs);
+}
+
+int check_lists_names_done(struct check *c)
+{
+    int err = c->sum.dir != UINT64_MAX ? sort_spill_add(c->sums, &c->sum) : 0;
+
+    if (!err)
+        err = sort_spill_finish(c->sums);
+    return err ? err : sort_spill_finish(c->entries);
+}
+
+int check_lists_inodes_done(struct check *c)
+{
+    int err = c->group.group != UINT64_MAX ? sort_spill_add(c->groups, &c->group) : 0;
+
+    if (!err)
+        err = sort_spill_finish(c->groups);
+    if (!err)
+        err = sort_spill_finish(c->dirs);
+    return err ? err : sort_spill_finish(c->group_dirs);
+}
+
+static int get(struct sort_spill *list, uint64_t i, void *ret, size_t len)
+{
+    const void *item;
+    int err = sort_spill_get(list, i, &item);
+
+    if (!err)
+        memcpy(ret, item, len);
+    return err;
+}
+
+int check_entry_get(struct check *c, uint64_t i, struct check_entry *ret)
+{
+    return get(c->entries, i, ret, sizeof(*ret));
+}
+
+int check_sum_get(struct check *c, uint64_t i, struct check_sum *ret)
+{
+    return get(c->sums, i, ret, sizeof(*ret));
+}
+
+int check_dir_get(struct sort_spill *list, uint64_t i, struct check_dir *ret)
+{
+    return get(list, i, ret, sizeof(*ret));
+}
+
+int check_group_get(struct check *c, uint64_t i, struct check_group *ret)
+{
+    return get(c->groups, i, ret, sizeof(*ret));
+}
