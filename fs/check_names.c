@@ -41,7 +41,7 @@ static int check_name(struct check *c, uint64_t hash, struct slice name, struct 
 
 static bool type_known(uint32_t mode)
 {
-    switch (mode & S_IFMT) {
+    switch (mode) {
     case S_IFREG:
     case S_IFDIR:
     case S_IFLNK:

@@ -94,10 +94,23 @@ static int fix_created(struct tx *tx)
 
 /* --- The block length --- */
 
+enum {
+    LEN_COUNT = 9 /* lengths that blocks can have */
+};
+_Static_assert(FS_BLOCK_LEN_MIN << (LEN_COUNT - 1) == FS_BLOCK_LEN_MAX, "lengths of blocks");
+
 /* What the blocks of the store allow. */
 struct bounds {
     uint64_t len_min, len_max;
+    /* Blocks of 4 KiB, 8 KiB ... that have another one behind them in their file. */
+    uint64_t inner_count[LEN_COUNT];
 };
+
+static void count_inner(struct bounds *b, size_t len)
+{
+    for (int i = 0; i < LEN_COUNT; i++)
+        b->inner_count[i] += len == (size_t)FS_BLOCK_LEN_MIN << i;
+}
 
 /* The last block of an inode: block_len is at most what puts it before the file's end. */
 static void bound_by_file(struct repair *r, struct bounds *b, uint64_t ino, uint64_t last)
@@ -119,6 +132,7 @@ static int find_bounds(struct repair *r, struct bounds *ret)
 {
     uint8_t lower = KEY_BLOCK, upper = KEY_BLOCK + 1;
     uint64_t ino = 0, last = 0;
+    size_t last_len = 0;
     struct lsm_iter *it;
     int rc = lsm_iter_new(r->db, NULL, &lower, 1, &upper, 1, &it);
 
@@ -134,8 +148,11 @@ static int find_bounds(struct repair *r, struct bounds *ret)
         if (get_be64(key + 1) != ino) {
             bound_by_file(r, ret, ino, last);
             ino = get_be64(key + 1);
+        } else {
+            count_inner(ret, last_len);
         }
         last = get_be64(key + KEY_INODE_LEN);
+        last_len = len;
         if (len > ret->len_min && len <= FS_BLOCK_LEN_MAX)
             ret->len_min = len;
     }
@@ -144,18 +161,26 @@ static int find_bounds(struct repair *r, struct bounds *ret)
     return rc;
 }
 
-/* The usual length if it can be, else the largest that can, else the smallest that holds all. */
+/*
+ * A block with another one behind it is mostly a whole one, so most of these tell. Without them:
+ * the usual length if it can be, else the largest that can, else the smallest that holds all.
+ */
 static uint32_t choose_block_len(const struct bounds *b)
 {
     uint32_t fits = 0, least = FS_BLOCK_LEN_MIN;
+    int best = 0;
 
+    for (int i = 1; i < LEN_COUNT; i++)
+        best = b->inner_count[i] > b->inner_count[best] ? i : best;
+    if (b->inner_count[best])
+        return (uint32_t)FS_BLOCK_LEN_MIN << best;
     while (least < b->len_min)
         least *= 2;
-    for (uint32_t len = least; len <= FS_BLOCK_LEN_MAX && len <= b->len_max; len *= 2)
-        fits = len == FS_BLOCK_LEN_DEFAULT || fits != FS_BLOCK_LEN_DEFAULT ? len : fits;
-    /* A block as long as a block can be is likely a whole one. */
-    if (least == b->len_min && fits)
-        fits = least;
+    for (uint32_t len = least; len <= FS_BLOCK_LEN_MAX && len <= b->len_max; len *= 2) {
+        if (len == FS_BLOCK_LEN_DEFAULT)
+            return len;
+        fits = len;
+    }
     return fits ? fits : least;
 }
 

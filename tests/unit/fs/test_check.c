@@ -193,6 +193,8 @@ static void an_undecodable_entry_is_named(void **state)
     expect(f, 1, CHECK_ENTRY_INODE, "/odd", "cannot exist");
     put_entry(f, &k, 7, 0x3000);
     expect(f, 1, CHECK_ENTRY_RECORD, "/odd", "cannot be decoded");
+    put(f, &k, "\x07\0\0\0\0\0\0\0\x18", DIRENT_VALUE_LEN); /* a type with another bit */
+    expect(f, 1, CHECK_ENTRY_RECORD, "/odd", "cannot be decoded");
 }
 
 static void entries_in_what_is_no_directory_are_named(void **state)

@@ -2,7 +2,7 @@
  * Repairs of directory entries: each kind of damage is made behind the file system's back, and
  * repaired; what is healthy stays as it was.
  */
-#include "unit/fs/repair_fixture.h"
+#include "unit/fs/fsck_fixture.h"
 
 static void a_dangling_entry_is_removed(void **state)
 {

@@ -1,7 +1,7 @@
 /*
  * Repairs of inode records, of counts in them, of directories among themselves, and of numbers.
  */
-#include "unit/fs/repair_fixture.h"
+#include "unit/fs/fsck_fixture.h"
 
 static void del_record(struct fixture *f, uint64_t ino)
 {

@@ -2,8 +2,8 @@
  * For the tests of repairs: what the store held, running a repair as -p and -y do, and the course
  * of every test: found, left or repaired, nothing found any more, nothing else changed.
  */
-#ifndef TESTS_REPAIR_FIXTURE_H
-#define TESTS_REPAIR_FIXTURE_H
+#ifndef TESTS_FSCK_FIXTURE_H
+#define TESTS_FSCK_FIXTURE_H
 
 #include "lib/kv_model.h"
 #include "unit/fs/check_fixture.h"
