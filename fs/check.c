@@ -49,6 +49,7 @@ static const char *const kind_names[CHECK_KIND_COUNT] = {
     [CHECK_XATTR_OWNER] = "xattr-owner",
     [CHECK_XATTR_FLAG] = "xattr-flag",
     [CHECK_XATTR_INVALID] = "xattr-invalid",
+    [CHECK_ACL] = "acl",
 };
 
 const char *check_kind_name(enum check_kind kind)

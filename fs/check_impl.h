@@ -121,6 +121,7 @@ enum check_fix {
     FIX_BLOCK_COUNT,
     FIX_DIR_PARENT, /* set the field to expected */
     FIX_XATTR_FLAG,
+    FIX_ACL_FLAGS,      /* set the flags to expected */
     FIX_DIR_LINKS,      /* remove all names of directory ino but one */
     FIX_CONNECT,        /* give ino a name in lost+found */
     FIX_ORPHAN_UNLIST,  /* there is no such inode */

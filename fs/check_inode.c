@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "fs/acl_xattr.h"
 #include "fs/check_item.h"
 
 static const char *type_name(uint32_t mode)
@@ -340,11 +341,47 @@ static int check_xattrs(struct check *c, const struct check_item *item)
                        (unsigned long long)item->xattr_count);
 }
 
+/* Lists where there can be none. */
+static int check_acl_places(struct check *c, const struct check_item *item, uint32_t misplaced)
+{
+    static const enum acl_kind kinds[] = {ACL_ACCESS, ACL_DEFAULT};
+    struct check_finding f = item_finding(item, CHECK_ACL, FIX_KEY_DELETE);
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !err; i++) {
+        struct key k;
+
+        if (!(misplaced & (uint32_t)kinds[i]))
+            continue;
+        acl_key(&k, item->ino, kinds[i]);
+        f.key = slice_of(k.data, k.len);
+        err = check_found(c, &f, "a %s has %s access control list", type_name(item->in.mode),
+                          kinds[i] == ACL_ACCESS ? "an" : "a default");
+    }
+    return err;
+}
+
+static int check_acls(struct check *c, const struct check_item *item)
+{
+    struct check_finding f = item_finding(item, CHECK_ACL, FIX_ACL_FLAGS);
+    uint32_t possible = acl_flags_possible(item->in.mode);
+    int err = check_acl_places(c, item, item->acls & ~possible);
+
+    f.found = item->in.flags & (INODE_HAS_ACL | INODE_HAS_DEFAULT_ACL);
+    f.expected = item->acls & possible;
+    if (err || f.found == f.expected || (f.found & ~f.expected && item->xattrs_unsure))
+        return err;
+    return check_found(c, &f,
+                       f.found & ~f.expected
+                           ? "the inode says that it has an access control list, but there is none"
+                           : "an access control list is hidden: the inode says that it has none");
+}
+
 /* What holds for inodes of every type but the number, in the order in which it is told. */
 static int check_good(struct check *c, const struct check_item *item)
 {
     static int (*const steps[])(struct check *, const struct check_item *) = {
-        check_entry_types, check_orphan, check_links, check_blocks, check_xattrs,
+        check_entry_types, check_orphan, check_links, check_blocks, check_xattrs, check_acls,
     };
     struct check_finding f = item_finding(item, CHECK_ENTRY_PARENT, FIX_ENTRIES_MOVE);
     int err = 0;

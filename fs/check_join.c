@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "fs/acl_xattr.h"
 #include "fs/check_item.h"
 #include "fs/lost_mark.h"
 
@@ -110,6 +111,23 @@ static int gather_blocks(struct join *j, struct check_item *item)
     return err;
 }
 
+/* The key is one of an attribute with a legal name. */
+static int gather_acl(struct check *c, struct check_item *item, struct slice key,
+                      struct slice value)
+{
+    struct check_finding f = {
+        .kind = CHECK_ACL, .fix = FIX_KEY_DELETE, .ino = item->ino, .key = key};
+    enum acl_kind kind =
+        acl_kind_of((const char *)key.data + KEY_INODE_LEN, key.len - KEY_INODE_LEN);
+    const char *fault = kind ? acl_stored_fault(kind, value.data, value.len) : NULL;
+
+    item->acls |= (uint32_t)kind;
+    if (!fault)
+        return 0;
+    return check_found(c, &f, "the %saccess control list %s", kind == ACL_ACCESS ? "" : "default ",
+                       fault);
+}
+
 static int gather_xattrs(struct join *j, struct check_item *item)
 {
     struct check_stream *s = &j->xattrs;
@@ -130,6 +148,8 @@ static int gather_xattrs(struct join *j, struct check_item *item)
             err = check_found(j->check, &f,
                               "an extended attribute has %zu bytes, at most %d are allowed",
                               s->value.len, FS_XATTR_VALUE_LEN_MAX);
+        else
+            err = gather_acl(j->check, item, s->key, s->value);
         if (!err)
             err = check_stream_next(s);
     }

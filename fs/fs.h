@@ -52,6 +52,7 @@ struct fs_options {
     bool read_only;
     unsigned lock_wait_ms; /* for the store's lock */
     size_t cache_len;      /* bytes of memory for the engine (lsm.h); 0 for the default */
+    bool no_acl;           /* ACLs are neither shown nor set nor inherited; chmod keeps them true */
     void (*log)(void *arg, enum lsm_log_level level, const char *text);
     void *log_arg;
 };
@@ -76,9 +77,13 @@ int fs_close(struct fs *fs);
 const struct fs_super *fs_super(const struct fs *fs); /* constant; lives as long as fs */
 struct lsm_db *fs_db(struct fs *fs);
 
-/* Who makes a new object. A setgid parent overrides gid. */
+/*
+ * Who makes a new object. A setgid parent overrides gid. umask: permissions that it does not get;
+ * where the parent has a default ACL, that counts instead.
+ */
 struct fs_cred {
     uint32_t uid, gid;
+    uint32_t umask;
 };
 
 /* What is known of an inode. */
@@ -205,15 +210,23 @@ int fs_sync(struct fs *fs);
 
 /* --- Extended attributes --- */
 
+/*
+ * Names begin with user. (regular files and directories), trusted. or security., or are
+ * system.posix_acl_access and system.posix_acl_default (directories), whose values are as
+ * fs/acl.h says; setting the first sets the mode. A file has room for names of 64 KiB, each with a
+ * NUL: -ENOSPC beyond.
+ */
 enum {
-    FS_XATTR_CREATE = 1,
-    FS_XATTR_REPLACE = 2
-}; /* as setxattr(2) */
+    FS_XATTR_CREATE = 1, /* as setxattr(2); ACLs are set whatever was there */
+    FS_XATTR_REPLACE = 2,
+    FS_XATTR_KILL_SGID = 4, /* an access ACL clears the set-group-id bit */
+};
 int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value, size_t len,
                 unsigned flags);
 /* With buf_len 0 the length only. Returns the length; -ENODATA, -ERANGE. */
 ssize_t fs_getxattr(struct fs *fs, uint64_t ino, const char *name, void *buf, size_t buf_len);
 ssize_t fs_listxattr(struct fs *fs, uint64_t ino, char *buf, size_t buf_len);
+/* -ENODATA when there is none; but an ACL that is not there counts as removed, as in Linux. */
 int fs_removexattr(struct fs *fs, uint64_t ino, const char *name);
 
 /* --- Orphans --- */

@@ -41,6 +41,7 @@ enum check_kind {
     CHECK_XATTR_OWNER,   /* attributes of no inode */
     CHECK_XATTR_FLAG,    /* the inode does not know of its attributes */
     CHECK_XATTR_INVALID, /* an attribute's name or length */
+    CHECK_ACL,           /* an access control list, or the inode's word on it */
     CHECK_KIND_COUNT
 };
 

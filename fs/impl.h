@@ -69,6 +69,8 @@ int file_resize(struct fs *fs, struct lsm_batch *b, struct inode *in, uint64_t s
 /* Add to the batch the removal of all the inode's blocks and attributes (data.c, xattr.c). */
 int file_delete_blocks(struct lsm_batch *b, const struct inode *in, uint32_t block_len);
 int xattr_delete_all(struct lsm_batch *b, const struct inode *in);
+/* -ENOSPC when the list of the inode's attributes has no room for a name of this length. */
+int xattr_name_fits(struct fs *fs, const struct inode *in, size_t name_len);
 
 /* Open, fill and close the set of orphans; 'O' keys are its image on disk (orphan.c). */
 int orphans_new(struct orphan_set **ret);

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "fs/impl.h"
+#include "fs/acl_xattr.h"
 
 enum {
     TIME_COUNT = 4,
@@ -142,6 +142,15 @@ static bool take_type_fields(struct slice *in, struct inode *ret)
     }
 }
 
+static bool flags_ok(const struct inode *in)
+{
+    uint32_t acls = acl_flags_possible(in->mode);
+
+    if (in->flags & ~(INODE_HAS_XATTR | acls))
+        return false;
+    return in->flags & INODE_HAS_XATTR || !(in->flags & acls);
+}
+
 static bool take_record(struct slice in, struct inode *ret)
 {
     struct slice version;
@@ -150,8 +159,7 @@ static bool take_record(struct slice in, struct inode *ret)
            take_varint32(&in, &ret->uid) && take_varint32(&in, &ret->gid) &&
            take_varint32(&in, &ret->nlink) && take_varint32(&in, &ret->flags) &&
            take_varint64(&in, &ret->size) && !(ret->mode & ~(uint32_t)(S_IFMT | 07777)) &&
-           !(ret->flags & ~(uint32_t)INODE_HAS_XATTR) && take_times(&in, ret) &&
-           take_type_fields(&in, ret) && in.len == 0;
+           flags_ok(ret) && take_times(&in, ret) && take_type_fields(&in, ret) && in.len == 0;
 }
 
 int inode_decode(uint64_t ino, const void *data, size_t len, struct inode *ret)

@@ -24,7 +24,9 @@ enum {
 #define INODE_NLINK_MAX  UINT32_MAX
 
 enum {
-    INODE_HAS_XATTR = 1, /* at least one 'X' key has existed; without it none does */
+    INODE_HAS_XATTR = 1,       /* at least one 'X' key has existed; without it none does */
+    INODE_HAS_ACL = 2,         /* exactly when it has an access list (acl_xattr.h) */
+    INODE_HAS_DEFAULT_ACL = 4, /* exactly when the directory has a default list */
 };
 
 struct inode {

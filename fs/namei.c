@@ -10,7 +10,7 @@
  */
 #include <inttypes.h>
 
-#include "fs/op.h"
+#include "fs/acl_xattr.h"
 
 /* The inode of a directory, for a look-up of "." or a name that is not there. */
 static int lookup_dir(struct fs *fs, uint64_t ino, struct inode *ret)
@@ -131,7 +131,7 @@ int inode_begin(struct op *op, struct inode *dir, const struct fs_cred *cred, st
     owner_set(in, dir, cred);
     in->parent = S_ISDIR(in->mode) ? dir->ino : 0;
     in->atime = in->mtime = in->ctime = in->btime = op->now;
-    return 0;
+    return acl_inherit(op, dir, in, cred->umask);
 }
 
 /* Fill in what is left of the new inode and add all to the batch; the directory is locked. */

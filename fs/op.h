@@ -38,8 +38,9 @@ int op_orphan(struct op *op, uint64_t ino, bool may_link);
 int op_adopt(struct op *op, uint64_t ino);
 
 /*
- * Fill in what the directory and the maker say of a new inode: number, owner, times. `dir`, which
- * the caller has locked, is changed and has to be written in the same batch.
+ * Fill in what the directory and the maker say of a new inode: number, owner, permissions with
+ * their ACLs, times. `dir`, which the caller has locked, is changed and has to be written in the
+ * same batch.
  */
 int inode_begin(struct op *op, struct inode *dir, const struct fs_cred *cred, struct inode *in);
 

@@ -51,6 +51,8 @@ static const struct {
     [FIX_BLOCK_COUNT] = {fix_block_count, true, NULL, "correct the count"},
     [FIX_DIR_PARENT] = {fix_dir_parent, true, NULL, "correct the field"},
     [FIX_XATTR_FLAG] = {fix_xattr_flag, true, NULL, "show the attributes"},
+    [FIX_ACL_FLAGS] = {fix_acl_flags, false, acl_flags_is_safe,
+                       "correct the field; where a list is lost, the group's permissions go"},
     [FIX_DIR_LINKS] = {fix_dir_links, false, NULL, "remove all names but one"},
     [FIX_CONNECT] = {fix_connect, true, NULL, "give it a name in lost+found"},
     [FIX_ORPHAN_UNLIST] = {fix_orphan_unlist, true, NULL, "take it off the list"},

@@ -58,6 +58,16 @@ static void set_xattr_flag(struct inode *in, const struct check_finding *f)
     in->flags |= INODE_HAS_XATTR;
 }
 
+/* The mode's bits for the group were the mask of a lost list: the group may have had fewer. */
+static void set_acl_flags(struct inode *in, const struct check_finding *f)
+{
+    in->flags &= ~(uint32_t)(INODE_HAS_ACL | INODE_HAS_DEFAULT_ACL);
+    if (f->expected)
+        in->flags |= (uint32_t)f->expected | INODE_HAS_XATTR;
+    if (f->found & ~f->expected & INODE_HAS_ACL)
+        in->mode &= ~(uint32_t)S_IRWXG;
+}
+
 static void reset_group(struct inode *in, const struct check_finding *f)
 {
     (void)f;
@@ -94,6 +104,17 @@ int fix_dir_parent(struct repair *r, const struct check_finding *f)
 int fix_xattr_flag(struct repair *r, const struct check_finding *f)
 {
     return change(r, f, set_xattr_flag);
+}
+
+int fix_acl_flags(struct repair *r, const struct check_finding *f)
+{
+    return change(r, f, set_acl_flags);
+}
+
+bool acl_flags_is_safe(struct repair *r, const struct check_finding *f)
+{
+    (void)r;
+    return !(f->found & ~f->expected);
 }
 
 int fix_group_reset(struct repair *r, const struct check_finding *f)

@@ -101,12 +101,14 @@ fix_fn fix_connect, fix_orphan_connect, fix_entries_move, fix_loop;   /* repair_
 fix_fn fix_root, fix_rebuild, fix_record_drop;                        /* repair_record.c */
 fix_fn fix_link_count, fix_dir_size, fix_block_count, fix_dir_parent; /* repair_field.c */
 fix_fn fix_xattr_flag, fix_group_reset, fix_next_slot, fix_orphan_unlist, fix_orphan_named;
-fix_fn fix_xattrs_delete;
+fix_fn fix_xattrs_delete, fix_acl_flags;
 fix_fn fix_dir_links;                    /* repair_links.c */
 fix_fn fix_blocks_move, fix_blocks_trim; /* repair_blocks.c */
 
 /* Whether the place where the entry belongs is free; whether its value names an inode. */
 bool rehash_is_safe(struct repair *r, const struct check_finding *f);
 bool entry_record_is_safe(struct repair *r, const struct check_finding *f);
+/* Whether no list is lost. */
+bool acl_flags_is_safe(struct repair *r, const struct check_finding *f);
 
 #endif

@@ -2,10 +2,12 @@
  * Extended attributes: one 'X' key each. The flag INODE_HAS_XATTR in the inode's record is set with
  * the first one and stays: without it there is no key to look for, so that asking an ordinary file
  * for an attribute costs one read. The flag and the key are written by one batch.
+ *
+ * ACLs are attributes to those who ask for them, but not kept as they are set: acl_xattr.c.
  */
 #include <inttypes.h>
 
-#include "fs/op.h"
+#include "fs/acl_xattr.h"
 
 enum {
     XATTR_LIST_LEN_MAX = 65536, /* bytes of all names with their NULs, as the kernel allows */
@@ -80,6 +82,8 @@ static int name_collect(struct fs *fs, uint64_t ino, const struct lsm_iter *it, 
         return fs_report(fs, err_raise(ERR_XATTR_RECORD,
                                        "inode %" PRIu64 ": an attribute has a damaged name", ino));
     name_len = key_len - KEY_INODE_LEN;
+    if (fs->options.no_acl && acl_kind_of((const char *)key + KEY_INODE_LEN, name_len))
+        return 0;
     if (buf_len) {
         if (buf_len - *len <= name_len)
             return -ERANGE;
@@ -113,10 +117,18 @@ static ssize_t names_collect(struct fs *fs, const struct inode *in, char *buf, s
     return (ssize_t)len;
 }
 
+int xattr_name_fits(struct fs *fs, const struct inode *in, size_t name_len)
+{
+    ssize_t names = names_collect(fs, in, NULL, 0);
+
+    if (names < 0)
+        return (int)names;
+    return (size_t)names + name_len + 1 > XATTR_LIST_LEN_MAX ? -ENOSPC : 0;
+}
+
 /* Whether setting is allowed by the flags and by the room for names. */
 static int set_check(struct fs *fs, const struct inode *in, const char *name, unsigned flags)
 {
-    ssize_t names;
     int exists = xattr_exists(fs, in, name);
 
     if (exists < 0)
@@ -125,13 +137,10 @@ static int set_check(struct fs *fs, const struct inode *in, const char *name, un
         return flags & FS_XATTR_CREATE ? -EEXIST : 0;
     if (flags & FS_XATTR_REPLACE)
         return -ENODATA;
-    names = names_collect(fs, in, NULL, 0);
-    if (names < 0)
-        return (int)names;
-    return (size_t)names + strlen(name) + 1 > XATTR_LIST_LEN_MAX ? -ENOSPC : 0;
+    return xattr_name_fits(fs, in, strlen(name));
 }
 
-static int set_locked(struct op *op, struct inode *in, const char *name, const void *value,
+static int put_locked(struct op *op, struct inode *in, const char *name, const void *value,
                       size_t len, unsigned flags)
 {
     struct key k;
@@ -142,12 +151,22 @@ static int set_locked(struct op *op, struct inode *in, const char *name, const v
     if (err)
         return err;
     key_xattr(&k, in->ino, name, strlen(name));
-    err = lsm_batch_put(op->batch, k.data, k.len, len ? value : "", len);
-    if (err)
-        return err;
     in->flags |= INODE_HAS_XATTR;
+    return lsm_batch_put(op->batch, k.data, k.len, len ? value : "", len);
+}
+
+static int set_locked(struct op *op, struct inode *in, const char *name, const void *value,
+                      size_t len, unsigned flags)
+{
+    enum acl_kind kind = acl_kind_of(name, strlen(name));
+    int err;
+
+    if (kind)
+        err = acl_set_locked(op, in, kind, value, len, flags & FS_XATTR_KILL_SGID);
+    else
+        err = put_locked(op, in, name, value, len, flags);
     in->ctime = op->now;
-    return inode_put(op->batch, in);
+    return err ? err : inode_put(op->batch, in);
 }
 
 int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value, size_t len,
@@ -158,7 +177,7 @@ int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value
     struct lsm_value v;
     int err;
 
-    if (flags & ~(unsigned)(FS_XATTR_CREATE | FS_XATTR_REPLACE))
+    if (flags & ~(unsigned)(FS_XATTR_CREATE | FS_XATTR_REPLACE | FS_XATTR_KILL_SGID))
         return -EINVAL;
     if (len > FS_XATTR_VALUE_LEN_MAX)
         return -E2BIG;
@@ -173,7 +192,7 @@ int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value
     return op_end(&op, err);
 }
 
-static int remove_locked(struct op *op, struct inode *in, const char *name)
+static int delete_locked(struct op *op, struct inode *in, const char *name)
 {
     struct key k;
     int err = xattr_check(in, name, true);
@@ -182,7 +201,14 @@ static int remove_locked(struct op *op, struct inode *in, const char *name)
     if (exists <= 0)
         return exists ? exists : -ENODATA;
     key_xattr(&k, in->ino, name, strlen(name));
-    err = lsm_batch_delete(op->batch, k.data, k.len);
+    return lsm_batch_delete(op->batch, k.data, k.len);
+}
+
+static int remove_locked(struct op *op, struct inode *in, const char *name)
+{
+    enum acl_kind kind = acl_kind_of(name, strlen(name));
+    int err = kind ? acl_remove_locked(op, in, kind) : delete_locked(op, in, name);
+
     in->ctime = op->now;
     return err ? err : inode_put(op->batch, in);
 }
@@ -205,26 +231,51 @@ int fs_removexattr(struct fs *fs, uint64_t ino, const char *name)
     return op_end(&op, err);
 }
 
-ssize_t fs_getxattr(struct fs *fs, uint64_t ino, const char *name, void *buf, size_t buf_len)
+/* A value of `len` bytes into the caller's buffer. */
+static ssize_t value_give(const void *value, size_t len, void *buf, size_t buf_len)
 {
-    struct inode in;
+    if (buf_len && len > buf_len)
+        return -ERANGE;
+    if (buf_len && len)
+        memcpy(buf, value, len);
+    return (ssize_t)len;
+}
+
+static ssize_t get_acl(struct fs *fs, const struct inode *in, enum acl_kind kind, void *buf,
+                       size_t buf_len)
+{
+    uint8_t value[ACL_LEN_MAX];
+    struct acl a;
+    int err = acl_get(fs, in, kind, &a);
+
+    return err ? err : value_give(value, acl_encode(&a, value), buf, buf_len);
+}
+
+static ssize_t get_value(struct fs *fs, const struct inode *in, const char *name, void *buf,
+                         size_t buf_len)
+{
     struct lsm_value v;
     ssize_t len;
-    int err = inode_get(fs, ino, &in);
+    int err = xattr_check(in, name, false);
 
     if (!err)
-        err = xattr_check(&in, name, false);
-    if (!err)
-        err = xattr_read(fs, &in, name, &v);
+        err = xattr_read(fs, in, name, &v);
     if (err)
         return err;
-    len = (ssize_t)v.len;
-    if (buf_len && v.len > buf_len)
-        len = -ERANGE;
-    else if (buf_len && v.len)
-        memcpy(buf, v.data, v.len);
+    len = value_give(v.data, v.len, buf, buf_len);
     lsm_value_done(&v);
     return len;
+}
+
+ssize_t fs_getxattr(struct fs *fs, uint64_t ino, const char *name, void *buf, size_t buf_len)
+{
+    enum acl_kind kind = acl_kind_of(name, strlen(name));
+    struct inode in;
+    int err = inode_get(fs, ino, &in);
+
+    if (err)
+        return err;
+    return kind ? get_acl(fs, &in, kind, buf, buf_len) : get_value(fs, &in, name, buf, buf_len);
 }
 
 ssize_t fs_listxattr(struct fs *fs, uint64_t ino, char *buf, size_t buf_len)

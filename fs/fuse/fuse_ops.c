@@ -7,7 +7,8 @@
  * opens by itself; FLUSH and RELEASE have none either. Locks of files are the kernel's own.
  *
  * The writeback cache is off: a write is acknowledged when the store has it. O_TRUNC arrives as a
- * change of the size, set-id bits are cleared by the kernel, the umask is applied by it.
+ * change of the size, set-id bits are cleared by the kernel. With ACLs the kernel checks them, too,
+ * and leaves the umask to us, because where a directory has a default list that counts instead.
  */
 #include <errno.h>
 
@@ -26,6 +27,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
                       FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT |
                       FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPORT_SUPPORT;
 
+    if (m->acl)
+        wanted |= FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
     conn->want = conn->capable & wanted;
     conn->max_write = TRANSFER_LEN_MAX;
     conn->max_readahead = TRANSFER_LEN_MAX;

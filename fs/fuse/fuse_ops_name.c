@@ -15,7 +15,7 @@ static struct fs_cred req_cred(fuse_req_t req)
 {
     const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-    return (struct fs_cred){.uid = ctx->uid, .gid = ctx->gid};
+    return (struct fs_cred){.uid = ctx->uid, .gid = ctx->gid, .umask = ctx->umask};
 }
 
 /*

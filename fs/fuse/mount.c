@@ -80,6 +80,7 @@ static int store_open(const struct plan *p, struct fs **ret)
         .read_only = p->options.read_only,
         .lock_wait_ms = lock_wait_ms(p),
         .cache_len = p->options.cache_len,
+        .no_acl = p->options.no_acl,
         .log = mount_log_text,
     };
     int err;
@@ -231,6 +232,7 @@ static int run(const struct plan *p)
     m.debug = p->options.debug;
     m.root_and_owner_only = p->options.allow_root;
     m.owner = getuid();
+    m.acl = !p->options.no_acl;
     r = mount_and_serve(p, &m);
     err = fs_close(m.fs);
     if (err < 0)

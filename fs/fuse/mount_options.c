@@ -62,6 +62,20 @@ static int set_allow_root(struct mount_options *o, const char *value)
     return 0;
 }
 
+static int set_acl(struct mount_options *o, const char *value)
+{
+    (void)value;
+    o->no_acl = false;
+    return 0;
+}
+
+static int set_noacl(struct mount_options *o, const char *value)
+{
+    (void)value;
+    o->no_acl = true;
+    return 0;
+}
+
 static int set_suid(struct mount_options *o, const char *value)
 {
     (void)value;
@@ -169,6 +183,8 @@ static const struct option {
     {"nosuid", OURS, set_nosuid},
     {"dev", OURS, set_dev},
     {"nodev", OURS, set_nodev},
+    {"acl", OURS, set_acl},
+    {"noacl", OURS, set_noacl},
     {"commit=", OURS, set_commit},
     {"cache=", OURS, set_cache},
     {"nonempty", OURS, set_nonempty},
@@ -275,6 +291,7 @@ const char *mount_options_help(void)
     return "  ro, rw              read-only or not (rw)\n"
            "  commit=SECONDS      make writes durable at least so often, 1 to 3600 (5)\n"
            "  cache=SIZE          memory for recent changes and for blocks read (160M)\n"
+           "  acl, noacl          access control lists or none (acl); ls -l is quicker without\n"
            "  allow_other         let other users in; permissions are always checked\n"
            "  allow_root          let root in\n"
            "  suid, nosuid        set-id programs work or not (suid for root, nosuid for others)\n"

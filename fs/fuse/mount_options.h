@@ -11,7 +11,8 @@ struct mount_options {
     bool read_only;
     bool nonempty; /* the mount point may hold files, which are hidden */
     bool debug;
-    bool allow_root;   /* also in `passed` */
+    bool allow_root; /* also in `passed` */
+    bool no_acl;
     bool suid, dev;    /* set-id programs and device files work; only root can allow them */
     unsigned commit_s; /* seconds between two syncs */
     size_t cache_len;  /* bytes; 0 for the default */

@@ -152,8 +152,9 @@ static void serve_tmpfile(const struct request *r)
 
     if (r->body_len > sizeof(in)) {
         memcpy(&in, r->body, sizeof(in));
-        err = fs_tmpfile(r->m->fs, r->head.nodeid, in.mode & 07777 & ~in.umask,
-                         !(in.flags & O_EXCL), &cred, &attr);
+        cred.umask = in.umask;
+        err = fs_tmpfile(r->m->fs, r->head.nodeid, in.mode & 07777, !(in.flags & O_EXCL), &cred,
+                         &attr);
     }
     if (err < 0) {
         answer_err(r, "tmpfile", err);

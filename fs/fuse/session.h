@@ -29,6 +29,7 @@ struct mount {
     bool debug;               /* log every request */
     bool root_and_owner_only; /* allow_root: requests of others are refused */
     uid_t owner;              /* who mounted it */
+    bool acl;                 /* the kernel is to know ACLs */
 
     /* Set by init. */
     atomic_bool no_open;    /* the kernel opens files without asking */

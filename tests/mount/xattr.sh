@@ -1,5 +1,5 @@
 #!/bin/sh
-# Extended attributes and, as root with -o acl where it is known, POSIX ACLs.
+# Extended attributes.
 # shellcheck source=tests/lib/mount_lib.sh
 . "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount

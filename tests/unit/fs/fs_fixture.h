@@ -29,7 +29,7 @@ struct fixture {
     char log_last[512];
 };
 
-static const struct fs_cred cred0 = {1000, 1000};
+static const struct fs_cred cred0 = {.uid = 1000, .gid = 1000};
 
 static inline void fixture_log(void *arg, enum lsm_log_level level, const char *text)
 {

@@ -167,7 +167,19 @@ static void set_bad_nsec(struct inode *in)
 }
 static void set_bad_flags(struct inode *in)
 {
-    in->flags = 2;
+    in->flags = 8;
+}
+static void set_acl_without_xattr(struct inode *in)
+{
+    in->flags = INODE_HAS_ACL;
+}
+static void set_acl(struct inode *in)
+{
+    in->flags = INODE_HAS_XATTR | INODE_HAS_ACL;
+}
+static void set_default_acl(struct inode *in)
+{
+    in->flags = INODE_HAS_XATTR | INODE_HAS_DEFAULT_ACL;
 }
 static void set_bad_type(struct inode *in)
 {
@@ -204,6 +216,11 @@ static void fields_out_of_range_are_refused(void **state)
     (void)state;
     assert_int_equal(decode_changed(S_IFREG, set_bad_nsec), -ERR_INODE_RECORD);
     assert_int_equal(decode_changed(S_IFREG, set_bad_flags), -ERR_INODE_RECORD);
+    assert_int_equal(decode_changed(S_IFREG, set_acl_without_xattr), -ERR_INODE_RECORD);
+    assert_int_equal(decode_changed(S_IFLNK, set_acl), -ERR_INODE_RECORD);
+    assert_int_equal(decode_changed(S_IFREG, set_acl), 0);
+    assert_int_equal(decode_changed(S_IFREG, set_default_acl), -ERR_INODE_RECORD);
+    assert_int_equal(decode_changed(S_IFDIR, set_default_acl), 0);
     assert_int_equal(decode_changed(S_IFIFO, set_bad_type), -ERR_INODE_RECORD);
     assert_int_equal(decode_changed(S_IFREG, set_bad_mode), -ERR_INODE_RECORD);
     assert_int_equal(decode_changed(S_IFREG, set_bad_size), -ERR_INODE_RECORD);

@@ -135,7 +135,7 @@ static void a_setgid_directory_gives_its_group(void **state)
     struct fixture *f = *state;
     uint64_t dir = make(f->fs, 1, "dir", S_IFDIR | S_ISGID | 0777);
     struct fs_attr a = {.gid = 77};
-    struct fs_cred cred = {5, 6};
+    struct fs_cred cred = {.uid = 5, .gid = 6};
 
     assert_int_equal(fs_setattr(f->fs, dir, &a, FS_SET_GID, &a), 0);
     assert_int_equal(fs_tmpfile(f->fs, dir, 0600, true, &cred, &a), 0);
