@@ -150,6 +150,12 @@ enum {
 }; /* as renameat2 */
 int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
               const char *new_name, unsigned flags);
+/*
+ * As fs_rename with flags 0 or FS_RENAME_NOREPLACE, and by the same batch a whiteout takes the old
+ * name: a character device 0:0 without permissions, which tells an overlay that the name is gone.
+ */
+int fs_rename_whiteout(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
+                       const char *new_name, unsigned flags, const struct fs_cred *cred);
 
 struct fs_dirent {
     const char *name; /* NUL-terminated; valid during the callback */

@@ -25,8 +25,9 @@ struct rename {
     uint64_t parent, new_parent;
     const char *name, *new_name;
     bool exchange;
-    bool moves_dir;            /* a directory gets another parent: rename_mu is held */
-    uint64_t src_ino, dst_ino; /* dst_ino 0: the new name is free */
+    const struct fs_cred *whiteout; /* who leaves one under the old name; NULL for none */
+    bool moves_dir;                 /* a directory gets another parent: rename_mu is held */
+    uint64_t src_ino, dst_ino;      /* dst_ino 0: the new name is free */
     uint32_t src_type, dst_type;
     struct child src, dst;
     struct inode dirs[2]; /* the old and the new parent; only the first when they are one */
@@ -175,6 +176,19 @@ static int write_moved(struct rename *r, struct inode *in, uint64_t parent)
     return inode_put(r->op.batch, in);
 }
 
+/* What takes the old name; the old parent counts it already. */
+static int whiteout_put(struct rename *r)
+{
+    struct inode in = {.mode = S_IFCHR, .nlink = 1};
+    int err = inode_begin(&r->op, r->from, r->whiteout, &in);
+
+    if (!err)
+        err = inode_put(r->op.batch, &in);
+    if (!err)
+        err = dirent_put(r->fs, r->op.batch, r->parent, r->name, in.ino, in.mode);
+    return err;
+}
+
 static int move_locked(struct rename *r)
 {
     struct lsm_batch *b = r->op.batch;
@@ -187,11 +201,11 @@ static int move_locked(struct rename *r)
             err = child_drop_name(&r->op, &r->dst.in);
     }
     if (!err)
-        err = dir_change(&r->op, r->from, -1, -is_dir);
+        err = dir_change(&r->op, r->from, r->whiteout ? 0 : -1, -is_dir);
     if (!err)
         err = dir_change(&r->op, r->to, 1, is_dir);
     if (!err)
-        err = dirent_delete(r->fs, b, r->parent, r->name);
+        err = r->whiteout ? whiteout_put(r) : dirent_delete(r->fs, b, r->parent, r->name);
     if (!err)
         err = dirent_put(r->fs, b, r->new_parent, r->new_name, r->src_ino, r->src.in.mode);
     if (!err)
@@ -261,6 +275,27 @@ static int missing_name(struct fs *fs, uint64_t parent)
     return err ? err : -ENOENT;
 }
 
+static int rename_run(struct rename *r, unsigned flags)
+{
+    int err = rename_check(r->fs, r, flags);
+
+    if (err)
+        return err;
+    err = rename_begin(r);
+    if (err)
+        return err == -ENOENT ? missing_name(r->fs, r->parent) : err;
+    if (r->exchange && !r->dst_ino)
+        err = -ENOENT;
+    else if (r->dst_ino && flags & FS_RENAME_NOREPLACE)
+        err = -EEXIST;
+    else if (r->src_ino != r->dst_ino) /* two names of one inode: both stay, says POSIX */
+        err = rename_locked(r);
+    err = rename_end(r, err);
+    child_done(&r->src);
+    child_done(&r->dst);
+    return err;
+}
+
 int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
               const char *new_name, unsigned flags)
 {
@@ -272,21 +307,21 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
         .new_name = new_name,
         .exchange = flags & FS_RENAME_EXCHANGE,
     };
-    int err = rename_check(fs, &r, flags);
 
-    if (err)
-        return err;
-    err = rename_begin(&r);
-    if (err)
-        return err == -ENOENT ? missing_name(fs, parent) : err;
-    if (r.exchange && !r.dst_ino)
-        err = -ENOENT;
-    else if (r.dst_ino && flags & FS_RENAME_NOREPLACE)
-        err = -EEXIST;
-    else if (r.src_ino != r.dst_ino) /* two names of one inode: both stay, says POSIX */
-        err = rename_locked(&r);
-    err = rename_end(&r, err);
-    child_done(&r.src);
-    child_done(&r.dst);
-    return err;
+    return rename_run(&r, flags);
+}
+
+int fs_rename_whiteout(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
+                       const char *new_name, unsigned flags, const struct fs_cred *cred)
+{
+    struct rename r = {
+        .fs = fs,
+        .parent = parent,
+        .new_parent = new_parent,
+        .name = name,
+        .new_name = new_name,
+        .whiteout = cred,
+    };
+
+    return flags & FS_RENAME_EXCHANGE ? -EINVAL : rename_run(&r, flags);
 }

@@ -6,6 +6,7 @@
  * is handed to the reaper, which finds out whether the kernel still holds it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fs/fuse/reaper.h"
@@ -117,10 +118,15 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                const char *new_name, unsigned flags)
 {
+    struct fs *fs = req_mount(req)->fs;
+    struct fs_cred cred = req_cred(req);
     int err = -EINVAL;
 
-    /* The flags of renameat2 have the same bits; whiteouts are for overlays and not kept. */
+    /* The flags of renameat2 have the same bits. */
     if (!(flags & ~(unsigned)(FS_RENAME_NOREPLACE | FS_RENAME_EXCHANGE)))
-        err = fs_rename(req_mount(req)->fs, parent, name, new_parent, new_name, flags);
+        err = fs_rename(fs, parent, name, new_parent, new_name, flags);
+    else if (!(flags & ~(unsigned)(FS_RENAME_NOREPLACE | RENAME_WHITEOUT)))
+        err = fs_rename_whiteout(fs, parent, name, new_parent, new_name,
+                                 flags & FS_RENAME_NOREPLACE, &cred);
     reply_err(req, "rename", parent, err);
 }

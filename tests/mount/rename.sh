@@ -53,6 +53,15 @@ same q "$(ls file)" "EXCHANGE of a file and a directory"
 same f "$(cat file/q)" "EXCHANGE across directories"
 same "2 2" "$(stat -c %h file p | tr '\n' ' ' | sed 's/ $//')" "links after EXCHANGE across directories"
 refused "no such file" "$rename2" exchange p missing
+echo w >w
+"$rename2" whiteout w v
+same "w character special file 0:0 0" "$(cat v) $(stat -c '%F %t:%T %a' w)" "WHITEOUT leaves a device 0:0"
+"$rename2" whiteout v p/v
+same "w 2" "$(cat p/v) $(find . -type c | wc -l | tr -d ' ')" "WHITEOUT across directories"
+refused "exists" "$rename2" 5 p/v w
+"$rename2" 5 p/v p/u
+same "w character special file" "$(cat p/u) $(stat -c %F p/v)" "WHITEOUT with NOREPLACE"
+refused "invalid argument" "$rename2" 6 p/u w
 
 cd /
 list_tree "$MNT" >"$S/before"

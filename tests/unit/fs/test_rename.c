@@ -435,6 +435,54 @@ static void a_loop_of_parents_in_a_damaged_store_ends_the_walk(void **state)
     assert_int_equal(f->log_errors, 1);
 }
 
+static void a_whiteout_takes_the_old_name(void **state)
+{
+    struct fixture *f = *state;
+    struct fs_cred cred = {.uid = 7, .gid = 8, .umask = 0777};
+    uint64_t a = make(f->fs, 1, "a", S_IFDIR | 02755), b = make_dir(f->fs, 1, "b");
+    uint64_t x = make_file(f->fs, a, "x"), d = make_dir(f->fs, a, "d");
+    struct fs_attr w;
+
+    assert_int_equal(fs_rename_whiteout(f->fs, a, "x", b, "y", 0, &cred), 0);
+    assert_int_equal(ino_of(f->fs, b, "y"), x);
+    assert_int_equal(fs_lookup(f->fs, a, "x", &w), 1);
+    assert_int_equal(w.mode, S_IFCHR);
+    assert_int_equal(w.rdev, 0);
+    assert_int_equal(w.nlink, 1);
+    assert_int_equal(w.uid, 7);
+    assert_int_equal(w.gid, 1000); /* the directory hands on its group */
+    assert_int_equal(fs_rename_whiteout(f->fs, a, "d", a, "e", FS_RENAME_NOREPLACE, &cred), 0);
+    assert_int_equal(ino_of(f->fs, a, "e"), d);
+    assert_int_equal(attr_of(f->fs, a).nlink, 3);
+    assert_int_equal(fs_lookup(f->fs, a, "d", &w), 1);
+    assert_int_equal(w.mode, S_IFCHR);
+    /* Over another whiteout, and of one. */
+    assert_int_equal(fs_rename_whiteout(f->fs, a, "x", a, "d", 0, &cred), 0);
+    assert_int_equal(fs_rename_whiteout(f->fs, a, "d", b, "z", 0, &cred), 0);
+    everything_agrees(f->fs);
+    fixture_reopen(f);
+    assert_int_equal(everything_agrees(f->fs), 8);
+}
+
+static void a_whiteout_is_refused_where_a_rename_is(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t a = make_dir(f->fs, 1, "a"), x = make_file(f->fs, 1, "x");
+    struct fs_attr attr;
+
+    assert_int_equal(fs_link(f->fs, x, 1, "same", &attr), 0);
+    assert_int_equal(fs_rename_whiteout(f->fs, 1, "x", 1, "a", FS_RENAME_NOREPLACE, &cred0),
+                     -EEXIST);
+    assert_int_equal(fs_rename_whiteout(f->fs, 1, "x", 1, "a", 0, &cred0), -EISDIR);
+    assert_int_equal(fs_rename_whiteout(f->fs, 1, "x", 1, "y", FS_RENAME_EXCHANGE, &cred0),
+                     -EINVAL);
+    assert_int_equal(fs_rename_whiteout(f->fs, 1, "a", a, "b", 0, &cred0), -EINVAL);
+    assert_int_equal(fs_rename_whiteout(f->fs, 1, "none", 1, "y", 0, &cred0), -ENOENT);
+    assert_int_equal(fs_rename_whiteout(f->fs, 1, "x", 1, "same", 0, &cred0), 0);
+    assert_int_equal(ino_of(f->fs, 1, "x"), x);
+    assert_int_equal(everything_agrees(f->fs), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +496,8 @@ int main(void)
         FS_TEST(two_names_of_one_inode_stay),
         FS_TEST(noreplace_replaces_nothing),
         FS_TEST(exchange_swaps_anything_with_anything),
+        FS_TEST(a_whiteout_takes_the_old_name),
+        FS_TEST(a_whiteout_is_refused_where_a_rename_is),
         FS_TEST(random_changes_agree_with_a_model),
         FS_TEST(a_loop_of_parents_in_a_damaged_store_ends_the_walk),
     };
