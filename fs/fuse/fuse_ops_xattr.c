@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs/fuse/session.h"
 
@@ -29,6 +30,24 @@ static bool answer_buf(size_t *len, char **ret)
     return *len == 0 || *ret;
 }
 
+/* Take the names that begin with trusted. out of a list; returns its new length. */
+static size_t hide_trusted(char *list, size_t len)
+{
+    static const char prefix[] = "trusted.";
+    size_t kept = 0;
+
+    for (size_t at = 0; at < len;) {
+        size_t name_len = strlen(list + at) + 1;
+
+        if (strncmp(list + at, prefix, sizeof(prefix) - 1) != 0) {
+            memmove(list + kept, list + at, name_len);
+            kept += name_len;
+        }
+        at += name_len;
+    }
+    return kept;
+}
+
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t len,
                  int flags)
 {
@@ -52,15 +71,27 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
                 buf);
 }
 
+/*
+ * Trusted attributes are for the administrator; the kernel refuses others their values, but leaves
+ * it to us to hide the names. Which capabilities the caller has it doesn't tell.
+ */
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t len)
 {
+    bool all = fuse_req_ctx(req)->uid == 0;
+    size_t buf_len = all ? len : FS_XATTR_VALUE_LEN_MAX;
     char *buf;
+    ssize_t r;
 
-    if (!answer_buf(&len, &buf)) {
+    if (!answer_buf(&buf_len, &buf)) {
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    reply_bytes(req, "listxattr", ino, len, fs_listxattr(req_mount(req)->fs, ino, buf, len), buf);
+    r = fs_listxattr(req_mount(req)->fs, ino, buf, buf_len);
+    if (!all && r > 0)
+        r = (ssize_t)hide_trusted(buf, (size_t)r);
+    if (len && r > (ssize_t)len)
+        r = -ERANGE;
+    reply_bytes(req, "listxattr", ino, len, r, buf);
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
