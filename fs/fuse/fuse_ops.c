@@ -25,8 +25,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     struct mount *m = userdata;
     unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
                       FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT |
-                      FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPORT_SUPPORT;
+                      FUSE_CAP_NO_OPENDIR_SUPPORT;
 
+    if (!m->no_export)
+        wanted |= FUSE_CAP_EXPORT_SUPPORT;
     if (m->acl)
         wanted |= FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
     conn->want = conn->capable & wanted;
@@ -35,7 +37,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     conn->time_gran = 1;
     atomic_store(&m->no_open, (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0);
     atomic_store(&m->no_opendir, (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0);
-    atomic_store(&m->init_reply_due, (conn->capable & FUSE_CAP_PARALLEL_DIROPS) != 0);
+    m->parallel_dirops = (conn->capable & FUSE_CAP_PARALLEL_DIROPS) != 0;
+    atomic_store(&m->init_reply_due, true);
 }
 
 const struct fuse_lowlevel_ops fuse_ops = {

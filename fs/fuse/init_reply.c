@@ -1,8 +1,9 @@
 /*
  * libfuse before 3.16 knows PARALLEL_DIROPS, but never tells the kernel that it is wanted, and the
  * kernel then lets only one process at a time look up or list in a directory. The handlers here
- * keep no state, so they may be called side by side. The messages therefore pass through a function
- * that sets the missing bit in the one answer that carries it; everything else it leaves alone.
+ * keep no state, so they may be called side by side. And no libfuse can tell it that there are to
+ * be no file handles. The messages therefore pass through a function that sets the missing bits in
+ * the one answer that carries them; everything else it leaves alone.
  *
  * The layout is that of the kernel's interface, linux/fuse.h, and cannot change.
  */
@@ -16,21 +17,28 @@
 
 #include "fs/fuse/session.h"
 
-/* The first message that is written is the answer to INIT: a header, and the settings. */
-static void complete(struct iovec *iov, int count)
-{
-    size_t at = offsetof(struct fuse_init_out, flags);
-    struct fuse_out_header head;
-    uint32_t flags;
+enum {
+    /* Of the flags beyond the first 32, since 7.40: newer than the header of Debian bookworm. */
+    INIT2_NO_EXPORT_SUPPORT = 1 << 6
+};
 
-    if (count != 2 || iov[0].iov_len != sizeof(head) || iov[1].iov_len < at + sizeof(flags))
+/* The first message that is written is the answer to INIT: a header, and the settings. */
+static void complete(const struct mount *m, struct iovec *iov, int count)
+{
+    struct fuse_out_header head;
+    struct fuse_init_out out;
+
+    if (count != 2 || iov[0].iov_len != sizeof(head) || iov[1].iov_len != sizeof(out))
         return;
     memcpy(&head, iov[0].iov_base, sizeof(head));
     if (head.error)
         return;
-    memcpy(&flags, (uint8_t *)iov[1].iov_base + at, sizeof(flags));
-    flags |= FUSE_PARALLEL_DIROPS;
-    memcpy((uint8_t *)iov[1].iov_base + at, &flags, sizeof(flags));
+    memcpy(&out, iov[1].iov_base, sizeof(out));
+    if (m->parallel_dirops)
+        out.flags |= FUSE_PARALLEL_DIROPS;
+    if (m->no_export && out.flags & FUSE_INIT_EXT)
+        out.flags2 |= INIT2_NO_EXPORT_SUPPORT;
+    memcpy(iov[1].iov_base, &out, sizeof(out));
 }
 
 static ssize_t message_write(int fd, struct iovec *iov, int count, void *userdata)
@@ -39,7 +47,7 @@ static ssize_t message_write(int fd, struct iovec *iov, int count, void *userdat
 
     if (atomic_load_explicit(&m->init_reply_due, memory_order_relaxed)) {
         atomic_store(&m->init_reply_due, false);
-        complete(iov, count);
+        complete(m, iov, count);
     }
     return writev(fd, iov, count);
 }

@@ -233,6 +233,7 @@ static int run(const struct plan *p)
     m.root_and_owner_only = p->options.allow_root;
     m.owner = getuid();
     m.acl = !p->options.no_acl;
+    m.no_export = p->options.no_export;
     r = mount_and_serve(p, &m);
     err = fs_close(m.fs);
     if (err < 0)

@@ -76,6 +76,13 @@ static int set_noacl(struct mount_options *o, const char *value)
     return 0;
 }
 
+static int set_noexport(struct mount_options *o, const char *value)
+{
+    (void)value;
+    o->no_export = true;
+    return 0;
+}
+
 static int set_suid(struct mount_options *o, const char *value)
 {
     (void)value;
@@ -185,6 +192,7 @@ static const struct option {
     {"nodev", OURS, set_nodev},
     {"acl", OURS, set_acl},
     {"noacl", OURS, set_noacl},
+    {"noexport", OURS, set_noexport},
     {"commit=", OURS, set_commit},
     {"cache=", OURS, set_cache},
     {"nonempty", OURS, set_nonempty},
@@ -292,6 +300,7 @@ const char *mount_options_help(void)
            "  commit=SECONDS      make writes durable at least so often, 1 to 3600 (5)\n"
            "  cache=SIZE          memory for recent changes and for blocks read (160M)\n"
            "  acl, noacl          access control lists or none (acl); ls -l is quicker without\n"
+           "  noexport            no file handles, as an overlay with all directories here needs\n"
            "  allow_other         let other users in; permissions are always checked\n"
            "  allow_root          let root in\n"
            "  suid, nosuid        set-id programs work or not (suid for root, nosuid for others)\n"

@@ -13,6 +13,7 @@ struct mount_options {
     bool debug;
     bool allow_root; /* also in `passed` */
     bool no_acl;
+    bool no_export;    /* no file handles */
     bool suid, dev;    /* set-id programs and device files work; only root can allow them */
     unsigned commit_s; /* seconds between two syncs */
     size_t cache_len;  /* bytes; 0 for the default */

@@ -29,11 +29,13 @@ struct mount {
     bool debug;               /* log every request */
     bool root_and_owner_only; /* allow_root: requests of others are refused */
     uid_t owner;              /* who mounted it */
+    bool no_export;           /* it is to give out no file handles */
     bool acl;                 /* the kernel is to know ACLs */
 
     /* Set by init. */
     atomic_bool no_open;    /* the kernel opens files without asking */
     atomic_bool no_opendir; /* and directories */
+    bool parallel_dirops;
     /* Set by init, cleared by the answer to it; init_reply.c. */
     atomic_bool init_reply_due;
 };
