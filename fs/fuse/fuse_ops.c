@@ -18,6 +18,7 @@
 enum {
     TRANSFER_LEN_MAX = 1 << 20, /* bytes in one read or write */
     BLKSIZE_MAX = 128 << 10,    /* programs allocate buffers of st_blksize */
+    PROTO_MINOR_SETXATTR_EXT = 34,
 };
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -38,6 +39,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     atomic_store(&m->no_open, (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0);
     atomic_store(&m->no_opendir, (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0);
     m->parallel_dirops = (conn->capable & FUSE_CAP_PARALLEL_DIROPS) != 0;
+    m->want_setxattr_ext = m->acl && conn->proto_minor >= PROTO_MINOR_SETXATTR_EXT;
     atomic_store(&m->init_reply_due, true);
 }
 

@@ -2,8 +2,9 @@
  * libfuse before 3.16 knows PARALLEL_DIROPS, but never tells the kernel that it is wanted, and the
  * kernel then lets only one process at a time look up or list in a directory. The handlers here
  * keep no state, so they may be called side by side. And no libfuse can tell it that there are to
- * be no file handles. The messages therefore pass through a function that sets the missing bits in
- * the one answer that carries them; everything else it leaves alone.
+ * be no file handles, or that setxattr is to come with all its flags. The messages therefore pass
+ * through a function that sets the missing bits in the one answer that carries them; everything
+ * else it leaves alone.
  *
  * The layout is that of the kernel's interface, linux/fuse.h, and cannot change.
  */
@@ -23,7 +24,7 @@ enum {
 };
 
 /* The first message that is written is the answer to INIT: a header, and the settings. */
-static void complete(const struct mount *m, struct iovec *iov, int count)
+static void complete(struct mount *m, struct iovec *iov, int count)
 {
     struct fuse_out_header head;
     struct fuse_init_out out;
@@ -36,6 +37,10 @@ static void complete(const struct mount *m, struct iovec *iov, int count)
     memcpy(&out, iov[1].iov_base, sizeof(out));
     if (m->parallel_dirops)
         out.flags |= FUSE_PARALLEL_DIROPS;
+    if (m->want_setxattr_ext) {
+        out.flags |= FUSE_SETXATTR_EXT;
+        atomic_store(&m->setxattr_ext, true);
+    }
     if (m->no_export && out.flags & FUSE_INIT_EXT)
         out.flags2 |= INIT2_NO_EXPORT_SUPPORT;
     memcpy(iov[1].iov_base, &out, sizeof(out));

@@ -230,6 +230,33 @@ static void serve_syncfs(const struct request *r)
     answer_err(r, "syncfs", err);
 }
 
+/* --- setxattr --- */
+
+/*
+ * libfuse knows the longer body, but not to ask for it, and drops what it is for: whether the
+ * set-group-id bit goes when an ACL is set, which depends on groups and capabilities that only the
+ * kernel knows.
+ */
+static void serve_setxattr(const struct request *r)
+{
+    const char *name = (const char *)r->body + sizeof(struct fuse_setxattr_in);
+    struct fuse_setxattr_in in = {.size = 0};
+    size_t rest = 0, name_len = 0;
+    int err = -EINVAL;
+
+    if (r->body_len > sizeof(in)) {
+        memcpy(&in, r->body, sizeof(in));
+        rest = r->body_len - sizeof(in);
+        name_len = strnlen(name, rest);
+    }
+    if (name_len < rest && in.size <= rest - name_len - 1 &&
+        !(in.flags & ~(unsigned)(FS_XATTR_CREATE | FS_XATTR_REPLACE)))
+        err = fs_setxattr(
+            r->m->fs, r->head.nodeid, name, name + name_len + 1, in.size,
+            in.flags | (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID ? FS_XATTR_KILL_SGID : 0));
+    answer_err(r, "setxattr", err);
+}
+
 /* --- Which --- */
 
 static const struct {
@@ -240,6 +267,7 @@ static const struct {
     {FUSE_TMPFILE, "TMPFILE", serve_tmpfile},
     {OPCODE_STATX, "STATX", serve_statx},
     {FUSE_SYNCFS, "SYNCFS", serve_syncfs},
+    {FUSE_SETXATTR, "SETXATTR", serve_setxattr},
 };
 
 /* As libfuse does for its own: with allow_root, root and the owner only. */
@@ -259,6 +287,8 @@ bool raw_ops_serve(void *arg, const struct fuse_buf *message)
     while (i < sizeof(table) / sizeof(table[0]) && table[i].opcode != r.head.opcode)
         i++;
     if (i == sizeof(table) / sizeof(table[0]))
+        return false;
+    if (r.head.opcode == FUSE_SETXATTR && !atomic_load(&r.m->setxattr_ext))
         return false;
     r.body = (const uint8_t *)message->mem + sizeof(r.head);
     r.body_len = message->size - sizeof(r.head);

@@ -1,7 +1,8 @@
 /*
  * Requests of the kernel that libfuse's low-level table does not have: O_TMPFILE, statx(2) with the
- * time of birth, and the sync of a whole file system. libfuse 3.17 and newer know some of them; as
- * older ones are in use for years to come, they are always served here.
+ * time of birth, the sync of a whole file system, and setxattr(2) with the flag that only ACLs
+ * have. libfuse 3.17 and newer know some of them; as older ones are in use for years to come, they
+ * are always served here.
  */
 #ifndef FS_FUSE_RAW_OPS_H
 #define FS_FUSE_RAW_OPS_H

@@ -35,9 +35,12 @@ struct mount {
     /* Set by init. */
     atomic_bool no_open;    /* the kernel opens files without asking */
     atomic_bool no_opendir; /* and directories */
+    /* Set by init for the answer to it, which then clears init_reply_due; init_reply.c. */
     bool parallel_dirops;
-    /* Set by init, cleared by the answer to it; init_reply.c. */
+    bool want_setxattr_ext;
     atomic_bool init_reply_due;
+    /* Set by that answer. */
+    atomic_bool setxattr_ext; /* SETXATTR comes with more flags; raw_ops.c */
 };
 
 /* One for all: the store has a single owner, so what the kernel knows never grows old. */

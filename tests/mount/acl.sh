@@ -147,7 +147,7 @@ steps() {
         getfacl -nE "$@"
     }
     chmod 755 .
-    for mode in 0644 4777 1755; do
+    for mode in 0644 6777 2644 1755; do
         for list in u:1001:rw,m::r u::x,g::-,o::w b; do
             for owner in 1001:1001 1001:3000; do
                 name=f.$mode.$list.$owner
