@@ -4,6 +4,8 @@
  */
 #include "blob_fixture.h"
 
+#include <pthread.h>
+
 enum {
     KEY_COUNT = 200 /* 4 MB of values */
 };
@@ -305,6 +307,29 @@ static void repair_finds_nothing_in_a_store_that_shares(void **state)
     store_done(&s);
 }
 
+static void a_checkpoint_has_what_is_shared(void **state)
+{
+    struct store s, other;
+    char *dir = scratch_new();
+    char path[300];
+
+    (void)state;
+    store_init(&s, false);
+    snprintf(path, sizeof(path), "%s/copy", dir);
+    assert_int_equal(put(&s, 1, 0, LARGE_LEN, 0), 0);
+    copy(&s, 1, 2, 0);
+    delete_key(&s, 1);
+    assert_int_equal(lsm_checkpoint(s.db, path), 0);
+    other = (struct store){.dir = path, .options = s.options};
+    store_done(&s);
+    open_store(&other);
+    assert_true(other.db->superblock.incompat & FEATURE_SHARED_BLOBS);
+    check_copy(&other, 2, 1, 0);
+    assert_whole(&other);
+    close_store(&other);
+    scratch_free(dir);
+}
+
 static void a_synced_copy_survives_a_power_cut_with_what_it_shares(void **state)
 {
     (void)state;
@@ -355,6 +380,89 @@ static void a_failed_write_of_a_copy_leaves_its_file(void **state)
     store_done(&s);
 }
 
+/* --- Threads --- */
+
+enum {
+    SHARED_KEYS = 20,
+    THREAD_ROUNDS = 60
+};
+
+/* Values that tell their round, so that any whole one can be told from a torn one. */
+static void put_round(struct store *s, unsigned key, unsigned round)
+{
+    uint8_t value[LARGE_LEN];
+    char name[16];
+
+    make_value(key, round, value, sizeof(value));
+    memcpy(value, &round, sizeof(round));
+    name_of(key, name);
+    assert_int_equal(lsm_put(s->db, name, 7, value, sizeof(value), 0), 0);
+}
+
+static bool is_some_round(struct store *s, unsigned key, unsigned made_for)
+{
+    uint8_t want[LARGE_LEN];
+    struct lsm_value v;
+    unsigned round;
+    char name[16];
+    bool is;
+
+    name_of(key, name);
+    if (lsm_get(s->db, NULL, name, 7, &v) || v.len != LARGE_LEN)
+        return false;
+    memcpy(&round, v.data, sizeof(round));
+    make_value(made_for, round, want, sizeof(want));
+    memcpy(want, &round, sizeof(round));
+    is = memcmp(v.data, want, sizeof(want)) == 0;
+    lsm_value_done(&v);
+    return is;
+}
+
+static void *overwrite(void *arg)
+{
+    for (unsigned round = 1; round <= THREAD_ROUNDS; round++) {
+        for (unsigned key = 0; key < SHARED_KEYS; key++)
+            put_round(arg, key, round);
+    }
+    return NULL;
+}
+
+static void *compact_often(void *arg)
+{
+    for (unsigned i = 0; i < 10; i++)
+        compact(arg);
+    return NULL;
+}
+
+static void copies_beside_overwriting_and_collection_are_whole(void **state)
+{
+    pthread_t threads[2];
+    struct store s;
+
+    (void)state;
+    store_init(&s, false);
+    for (unsigned key = 0; key < SHARED_KEYS; key++)
+        put_round(&s, key, 0);
+    assert_int_equal(pthread_create(&threads[0], NULL, overwrite, &s), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, compact_often, &s), 0);
+    for (unsigned round = 0; round < THREAD_ROUNDS; round++) {
+        for (unsigned key = 0; key < SHARED_KEYS; key++) {
+            copy(&s, key, 1000 + key, 0);
+            copy(&s, 1000 + key, 2000 + key, 0);
+            assert_true(is_some_round(&s, 2000 + key, key));
+        }
+    }
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    compact(&s);
+    for (unsigned key = 0; key < SHARED_KEYS; key++) {
+        assert_true(is_some_round(&s, 1000 + key, key));
+        assert_true(is_some_round(&s, 2000 + key, key));
+    }
+    assert_whole(&s);
+    store_done(&s);
+}
+
 static void nothing_is_copied_in_a_store_that_is_only_read(void **state)
 {
     struct lsm_batch *b;
@@ -384,8 +492,10 @@ int main(void)
         cmocka_unit_test(a_batch_with_copies_is_one_stores),
         cmocka_unit_test(verification_wants_the_feature_bit),
         cmocka_unit_test(repair_finds_nothing_in_a_store_that_shares),
+        cmocka_unit_test(a_checkpoint_has_what_is_shared),
         cmocka_unit_test(a_synced_copy_survives_a_power_cut_with_what_it_shares),
         cmocka_unit_test(a_failed_write_of_a_copy_leaves_its_file),
+        cmocka_unit_test(copies_beside_overwriting_and_collection_are_whole),
         cmocka_unit_test(nothing_is_copied_in_a_store_that_is_only_read),
     };
 
