@@ -5,6 +5,9 @@
  * sees. An INTERRUPT of one of them it puts aside and answers "try again", after which the kernel
  * either asks again or has its answer by then.
  *
+ * Where libfuse speaks over io_uring (3.18, if asked to) messages do not come this way, and the
+ * kernel is told by libfuse that there are no such requests.
+ *
  * Messages come from the kernel, which is trusted, but lengths are checked all the same: a body
  * that is too short is answered EINVAL.
  *

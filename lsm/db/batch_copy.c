@@ -65,7 +65,10 @@ static bool files_have(const struct lsm_batch *b, uint64_t number)
     return false;
 }
 
-/* The caller holds the version that the reference comes from, and so the file. */
+/*
+ * 1, or 0 when it cannot be shared. The caller holds the version that the reference comes from, and
+ * so the file; where nobody does, something is damaged, which reading the value will tell.
+ */
 static int add_ref(struct lsm_batch *b, struct lsm_db *db, struct slice to, struct slice bytes)
 {
     struct blob_meta *file = NULL;
@@ -77,10 +80,14 @@ static int add_ref(struct lsm_batch *b, struct lsm_db *db, struct slice to, stru
     err = files_reserve(b);
     if (!err && !atomic_load(&db->shares_blobs))
         err = db_need_features(db, 0, FEATURE_SHARED_BLOBS);
-    if (!err && !files_have(b, ref.file))
-        err = blob_store_get(db->store.blobs, ref.file, &file);
-    if (!err)
-        err = batch_add(b, KIND_BLOB_REF, to, bytes);
+    if (err)
+        return err;
+    if (!files_have(b, ref.file)) {
+        file = blob_store_hold(db->store.blobs, ref.file);
+        if (!file)
+            return 0;
+    }
+    err = batch_add(b, KIND_BLOB_REF, to, bytes);
     if (err) {
         blob_meta_unref(file, false);
         return err;
@@ -126,7 +133,7 @@ int lsm_batch_copy(struct lsm_batch *b, struct lsm_db *db, const void *from, siz
                     &newest_first);
     if (!err && l.fold.layer_count == 1 && fold_base_ref(&l.fold, &bytes))
         err = add_ref(b, db, slice_of(to, to_len), bytes);
-    else if (!err)
+    if (!err)
         err = add_value(b, db, slice_of(to, to_len), &l.fold);
     fold_done(&l.fold);
     sv_put(sv);
