@@ -218,19 +218,36 @@ static bool level0_waits_for_more(const struct picking *p, unsigned runs)
            p->v->levels[0].len / 2 < base;
 }
 
+/* Entries of older tables of level 0 that the range covers. What is deleted may be as young as
+ * that. */
+static uint64_t level0_entries_under(const struct level *level, size_t at,
+                                     const struct key_range *range)
+{
+    uint64_t count = 0;
+
+    for (size_t i = at + 1; i < level->count; i++) {
+        const struct table_meta *m = level->tables[i];
+
+        if (!m->compacting && range_touches(range, m))
+            count = add_saturating(count, m->stats.entry_count);
+    }
+    return count;
+}
+
 /*
  * Would merging this table of level 0 at once, because of its tombstones, give back space in
  * proportion to what it rewrites? Point deletions must be a quarter of the entries that they lie
  * over.
  */
-static bool tombstones_pay(const struct picking *p, const struct table_meta *m)
+static bool tombstones_pay(const struct picking *p, size_t at)
 {
+    const struct table_meta *m = p->v->levels[0].tables[at];
     struct key_range range = range_of(m);
-    uint64_t below = 0;
+    uint64_t below = level0_entries_under(&p->v->levels[0], at, &range);
 
     /* On a full disk everything that may give space back is worth it. */
     if (p->len_max != UINT64_MAX && (m->stats.rangedel_count || m->stats.delete_count))
-        return range_has_data_from(p->v, p->targets.base_level, &range);
+        return below || range_has_data_from(p->v, p->targets.base_level, &range);
     if (!table_is_rich(m))
         return false;
     for (unsigned n = p->targets.base_level; n < LEVEL_COUNT; n++) {
@@ -257,7 +274,7 @@ static struct scored_level score_level0(const struct picking *p)
             continue;
         runs += !same_run(last, m);
         last = m;
-        if (tombstones_pay(p, m))
+        if (tombstones_pay(p, i))
             extra += want;
         /* A flush with a table of mostly tombstones counts twice: it gives space back. */
         if (table_is_rich(m)) {
