@@ -100,6 +100,12 @@ struct lsm_options {
     uint64_t rate_limit_len;
     bool io_uring; /* where the kernel permits it, else pread and pwrite; default true */
     /*
+     * The files of the store may take so many bytes of the disk: what adds data is refused when
+     * they are used up, as on a disk of that size. Compaction may need a little more for a moment.
+     * Default 0: no limit; at least 16 MiB.
+     */
+    uint64_t size_max;
+    /*
      * Tables are also cut where the first so many bytes of the key change, so that streams of keys
      * that grow side by side do not overlap; default 0; at most 16.
      */
@@ -458,7 +464,7 @@ struct lsm_stats {
     uint64_t worker_count;                  /* worker threads that run */
     bool io_uring;                          /* in use; otherwise pread and pwrite are */
     char io_uring_text[128];                /* why it is not; "" when it is */
-    uint64_t disk_total_len, disk_free_len; /* bytes of the disk below, free for users */
+    uint64_t disk_total_len, disk_free_len; /* bytes of the disk below, within size_max */
     uint64_t format_version;
     int sticky_err; /* the failure that made the store read-only; 0 */
     char sticky_text[256];
@@ -466,8 +472,13 @@ struct lsm_stats {
 
 /* Figures, cheap enough to be asked for every second. Nothing in it borrows. */
 LSM_API int lsm_stats(struct lsm_db *db, struct lsm_stats *ret);
-/* Only the two disk figures, in bytes: cheap. */
-LSM_API int lsm_disk_space(struct lsm_db *db, uint64_t *ret_total_len, uint64_t *ret_free_len);
+/*
+ * The space of the disk, in bytes, within size_max: in all, free for an ordinary user, and of that
+ * what writes may still take, as some is kept for compaction. Cheap without size_max;
+ * with it the files of the store are counted.
+ */
+LSM_API int lsm_disk_space(struct lsm_db *db, uint64_t *ret_total_len, uint64_t *ret_free_len,
+                           uint64_t *ret_avail_len);
 
 /*
  * One file of a store as text, line by line through `put` (a non-zero answer ends it): a log, a

@@ -129,7 +129,7 @@ static uint64_t compaction_len_max_locked(struct lsm_db *db) REQUIRES(db->mu)
     if (!db->disk_full)
         return 0;
     mutex_unlock(&db->mu);
-    err = env_space(db->env, &total, &free_len);
+    err = db_space(db, &total, &free_len);
     mutex_lock(&db->mu);
     if (err)
         return 0;

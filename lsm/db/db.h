@@ -223,8 +223,13 @@ int db_switch_memtable(struct lsm_db *db);
  * leader. With `urgent` a full disk is no error: the old one goes on. */
 int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent);
 
+/* space.c: bytes of the disk, and free of them, within what the store may take. */
+int db_space(struct lsm_db *db, uint64_t *ret_total, uint64_t *ret_free);
+
 /* Is less free than flushes and compactions may need? Reads the disk anew. */
 bool db_space_is_low(struct lsm_db *db);
+/* Kept free for flushes and compactions on a full disk, in proportion on a small one. */
+uint64_t db_space_reserve(uint64_t total_len);
 /* Bytes that may be written to give space back: not what memtables need, nor all of the reserve. */
 uint64_t db_space_to_spare(struct lsm_db *db);
 

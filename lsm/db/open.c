@@ -9,6 +9,10 @@
 
 #include <time.h>
 
+enum {
+    SIZE_LIMIT_MIN = 16 << 20 /* below it logs and the reserve would leave next to nothing */
+};
+
 void lsm_options_default(struct lsm_options *ret)
 {
     *ret = (struct lsm_options){.cache_bytes = 160 << 20,
@@ -56,6 +60,7 @@ int db_check_options(const struct lsm_options *o)
         {"blob_garbage_percent", o->blob_garbage_percent, 1, 99},
         {"worker_count", o->worker_count, 0, 64},
         {"table_prefix_len", o->table_prefix_len, 0, 16},
+        {"size_max", o->size_max ? o->size_max : SIZE_LIMIT_MIN, SIZE_LIMIT_MIN, INT64_MAX},
     };
     int err = 0;
 
@@ -100,7 +105,7 @@ static void init(struct lsm_db *db, const struct lsm_options *o)
 static int fit_to_disk(struct lsm_db *db)
 {
     uint64_t total, free_len, part;
-    int err = env_space(db->env, &total, &free_len);
+    int err = db_space(db, &total, &free_len);
 
     if (err)
         return err;

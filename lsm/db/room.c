@@ -41,7 +41,7 @@ static int refresh_space(struct lsm_db *db, size_t len)
     if (db->space_checked_ns && now - db->space_checked_ns < SPACE_CHECK_NS &&
         db->space_written < SPACE_CHECK_LEN)
         return 0;
-    err = env_space(db->env, &total, &free_len);
+    err = db_space(db, &total, &free_len);
     if (err)
         return err;
     db->space_total = total;
@@ -51,8 +51,7 @@ static int refresh_space(struct lsm_db *db, size_t len)
     return 0;
 }
 
-/* Kept free for flushes and compactions on a full disk, in proportion on a small one. */
-static uint64_t reserve_len(uint64_t total_len)
+uint64_t db_space_reserve(uint64_t total_len)
 {
     uint64_t part = total_len / SPACE_RESERVE_PART;
 
@@ -81,14 +80,14 @@ static size_t memtables_len(const struct superversion *sv)
 /* What must be free before `len` more bytes are taken. */
 static uint64_t space_needed(const struct superversion *sv, size_t len, uint64_t total_len)
 {
-    return memtables_len(sv) + 2 * (uint64_t)len + reserve_len(total_len);
+    return memtables_len(sv) + 2 * (uint64_t)len + db_space_reserve(total_len);
 }
 
 bool db_space_is_low(struct lsm_db *db)
 {
     struct superversion *sv = sv_get(db);
     uint64_t total, free_len;
-    bool low = env_space(db->env, &total, &free_len) || free_len < space_needed(sv, 0, total);
+    bool low = db_space(db, &total, &free_len) || free_len < space_needed(sv, 0, total);
 
     sv_put(sv);
     return low;
@@ -100,8 +99,8 @@ uint64_t db_space_to_spare(struct lsm_db *db)
     uint64_t total, free_len, kept, spare = 0;
 
     /* The reserve is there for this: on a full disk nothing else gives space back. */
-    if (env_space(db->env, &total, &free_len) == 0) {
-        kept = memtables_len(sv) + reserve_len(total) / RESERVE_KEPT_PART;
+    if (db_space(db, &total, &free_len) == 0) {
+        kept = memtables_len(sv) + db_space_reserve(total) / RESERVE_KEPT_PART;
         spare = free_len > kept ? free_len - kept : 0;
     }
     sv_put(sv);

@@ -98,14 +98,8 @@ int lsm_stats(struct lsm_db *db, struct lsm_stats *ret)
     mutex_unlock(&db->mu);
     s.sticky_err = atomic_load(&db->sticky_err);
     if (!err)
-        err = env_space(db->env, &s.disk_total_len, &s.disk_free_len);
+        err = db_space(db, &s.disk_total_len, &s.disk_free_len);
     if (!err)
         *ret = s;
     return err;
-}
-
-int lsm_disk_space(struct lsm_db *db, uint64_t *ret_total_len, uint64_t *ret_free_len)
-{
-    err_clear();
-    return env_space(db->env, ret_total_len, ret_free_len);
 }

@@ -216,6 +216,39 @@ int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
     return env->ops->space(env, ret_total, ret_free);
 }
 
+struct adding {
+    struct env *env;
+    uint64_t len;
+};
+
+static int add_len(void *arg, const char *name)
+{
+    struct adding *a = arg;
+    struct env_reader *r;
+    uint64_t len = 0;
+    int err = env_reader_open(a->env, name, &r);
+
+    if (err)
+        return err == -ENOENT ? 0 : err; /* removed meanwhile */
+    err = env_reader_len(r, &len);
+    env_reader_close(r);
+    a->len += len;
+    return err;
+}
+
+int env_used(struct env *env, uint64_t *ret_len)
+{
+    struct adding a = {.env = env};
+    int err;
+
+    if (env->ops->used)
+        return env->ops->used(env, ret_len);
+    err = env_list(env, add_len, &a);
+    if (!err)
+        *ret_len = a.len;
+    return err;
+}
+
 int env_branch(struct env *env, const char *path, struct env **ret)
 {
     if (!env->ops->branch)

@@ -49,6 +49,7 @@ struct env_ops {
     int (*sync_file)(struct env *env, const char *name);
     int (*sync_dir)(struct env *env);
     int (*space)(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
+    int (*used)(struct env *env, uint64_t *ret_len);                        /* may be NULL */
     int (*branch)(struct env *env, const char *path, struct env **ret);     /* may be NULL */
     int (*link_out)(struct env *env, const char *name, struct env *branch); /* may be NULL */
     void (*discard)(struct env *branch);                  /* NULL where branch is */
@@ -189,6 +190,8 @@ int env_sync_dir(struct env *env);
 int env_keep_aside(struct env *env, const char *name);
 /* Bytes of the disk below, in all and free for an ordinary user. */
 int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
+/* Bytes that the plain files here take of the disk, or their length where that is more. */
+int env_used(struct env *env, uint64_t *ret_len);
 
 /*
  * A new, empty place for a store, `path`, as an environment of its own that is locked for the

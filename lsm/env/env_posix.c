@@ -39,6 +39,17 @@ int env_posix_openat(int dir_fd, const char *name, int flags)
     return fd;
 }
 
+int env_posix_open_file(const struct env_posix *e, const char *name, int flags)
+{
+    int fd = -1;
+
+    if (e->env.read_only)
+        fd = env_posix_openat(e->dir_fd, name, flags | O_NOATIME);
+    if (!e->env.read_only || (fd < 0 && errno == EPERM))
+        fd = env_posix_openat(e->dir_fd, name, flags);
+    return fd;
+}
+
 int env_posix_fsync(int fd, bool data_only)
 {
     int err;
@@ -61,7 +72,7 @@ static bool is_plain_file(int dir_fd, const struct dirent *d)
 static int list(struct env *env, int (*each)(void *arg, const char *name), void *arg)
 {
     /* A descriptor of its own: listings at the same time must not share a position. */
-    int answer = 0, fd = env_posix_openat(env_posix_of(env)->dir_fd, ".", O_RDONLY | O_DIRECTORY);
+    int answer = 0, fd = env_posix_open_file(env_posix_of(env), ".", O_RDONLY | O_DIRECTORY);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *d;
 
@@ -80,6 +91,35 @@ static int list(struct env *env, int (*each)(void *arg, const char *name), void 
         answer = env_posix_raise(env, NULL, "list the directory", errno);
     closedir(dir);
     return answer;
+}
+
+struct adding {
+    int dir_fd;
+    uint64_t len;
+};
+
+/* One that is removed meanwhile takes nothing. */
+static int add_used(void *arg, const char *name)
+{
+    struct adding *a = arg;
+    struct stat st;
+
+    if (!fstatat(a->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
+        uint64_t len = (uint64_t)st.st_size, taken = (uint64_t)st.st_blocks * 512;
+
+        a->len += taken > len ? taken : len;
+    }
+    return 0;
+}
+
+static int used(struct env *env, uint64_t *ret_len)
+{
+    struct adding a = {.dir_fd = env_posix_of(env)->dir_fd};
+    int err = list(env, add_used, &a);
+
+    if (!err)
+        *ret_len = a.len;
+    return err;
 }
 
 static int remove_file(struct env *env, const char *name)
@@ -197,6 +237,7 @@ const struct env_ops env_posix_ops = {
     .sync_file = sync_file,
     .sync_dir = sync_dir,
     .space = space,
+    .used = used,
     .branch = env_posix_branch,
     .link_out = env_posix_link_out,
     .discard = env_posix_discard,

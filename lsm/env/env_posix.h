@@ -26,8 +26,11 @@ static inline struct env_posix *env_posix_of(struct env *env)
  */
 int env_posix_raise(const struct env *env, const char *name, const char *doing, int errnum);
 
-/* Open for reading, retrying after signals: a descriptor or -1 and errno. */
+/* Open, retrying after signals: a descriptor or -1 and errno. */
 int env_posix_openat(int dir_fd, const char *name, int flags);
+/* A file of the environment, for reading: opened read-only, not even its atime changes (where we
+ * own it). */
+int env_posix_open_file(const struct env_posix *e, const char *name, int flags);
 /* fsync or, with data_only, fdatasync, retrying after signals: 0, or -1 and errno. */
 int env_posix_fsync(int fd, bool data_only);
 /* Write everything at the offset: 0, or a positive errno. *ret_len counts what was written. */

@@ -70,7 +70,7 @@ int env_posix_lock(struct env_posix *e)
     struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
     int err, flags = shared ? O_RDONLY | O_NONBLOCK : O_RDWR | O_CREAT | O_NONBLOCK;
 
-    e->lock_fd = env_posix_openat(e->dir_fd, lock_name, flags | O_NOFOLLOW);
+    e->lock_fd = env_posix_open_file(e, lock_name, flags | O_NOFOLLOW);
     if (e->lock_fd < 0) {
         /* Who may not open it, or finds none, reads without: nothing of a reader's is at stake. */
         if (shared && (errno == ENOENT || errno == EACCES || errno == EPERM))

@@ -26,7 +26,7 @@ static struct posix_reader *of(struct env_reader *r)
 static int open_plain(struct env *env, const char *name, int *ret)
 {
     int errnum,
-        fd = env_posix_openat(env_posix_of(env)->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        fd = env_posix_open_file(env_posix_of(env), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
 
     if (fd < 0)

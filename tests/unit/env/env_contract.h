@@ -346,6 +346,26 @@ static void the_disk_has_space(void **state)
     assert_true(total > 0 && free_len <= total);
 }
 
+static void what_files_take_is_counted(void **state)
+{
+    static const uint8_t bytes[100000] = {1};
+    struct env_writer *w;
+    struct slice part = slice_of(bytes, sizeof(bytes));
+    uint64_t before = 0, with = 0, after = 0;
+
+    (void)state;
+    assert_int_equal(env_used(env, &before), 0);
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(env_writer_append(w, &part, 1), 0);
+    assert_int_equal(env_writer_sync(w), 0);
+    assert_int_equal(env_used(env, &with), 0);
+    assert_true(with >= before + sizeof(bytes) && with < before + 2 * sizeof(bytes));
+    assert_int_equal(env_writer_close(w), 0);
+    assert_int_equal(env_remove(env, "f"), 0);
+    assert_int_equal(env_used(env, &after), 0);
+    assert_int_equal(after, before);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 #define ENV_CONTRACT_TESTS                                                                         \
@@ -357,6 +377,6 @@ static void the_disk_has_space(void **state)
         TEST(a_small_file_has_a_largest_length), TEST(a_missing_file_is_not_described),            \
         TEST(replacing_is_whole_and_leaves_no_other_file), TEST(names_stay_in_the_directory),      \
         TEST(only_plain_files_are_opened), TEST(only_plain_files_are_listed),                      \
-        TEST(the_disk_has_space)
+        TEST(the_disk_has_space), TEST(what_files_take_is_counted)
 
 #endif

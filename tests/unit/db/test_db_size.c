@@ -1,0 +1,180 @@
+/*
+ * A store with a limit of its size behaves as on a disk of that size.
+ */
+#include "unit/db/surface_fixture.h"
+
+#include <time.h>
+
+#include "lib/rng.h"
+#include "lsm/base/codec.h"
+
+enum {
+    LIMIT_LEN = 32 << 20,
+    VALUE_COUNT_MAX = 100000
+};
+
+static struct rng rng;
+
+/* Bytes of all files. */
+static uint64_t store_len(void)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    uint64_t len = 0;
+
+    assert_non_null(d);
+    while ((e = readdir(d))) {
+        struct stat st;
+
+        if (fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            len += (uint64_t)st.st_blocks * 512;
+    }
+    closedir(d);
+    return len;
+}
+
+/* Values that do not compress, until the store refuses one. How many it took. */
+static unsigned fill(struct lsm_db *db, char prefix, size_t len, int *ret_err)
+{
+    static uint8_t value[64 << 10];
+    unsigned count = 0;
+    int err = 0;
+
+    assert_true(len <= sizeof(value));
+    while (!err && count < VALUE_COUNT_MAX) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "%c%07u", prefix, count);
+        for (size_t i = 0; i < len; i += 8)
+            put_le64(value + i, rng_next(&rng));
+        err = lsm_put(db, key, strlen(key), value, len, 0);
+        count += !err;
+    }
+    *ret_err = err;
+    return count;
+}
+
+static void delete_all(struct lsm_db *db)
+{
+    struct lsm_batch *b;
+
+    assert_int_equal(lsm_batch_new(&b), 0);
+    assert_int_equal(lsm_batch_delete_range(b, "a", 1, "z", 1), 0);
+    assert_int_equal(lsm_write(db, b, LSM_WRITE_URGENT), 0);
+    lsm_batch_free(b);
+}
+
+/* Wait until so many bytes may be written. */
+static bool wait_for_room(struct lsm_db *db, uint64_t len)
+{
+    time_t give_up = time(NULL) + 60;
+    uint64_t total, free_len, avail = 0;
+
+    while (avail < len && time(NULL) < give_up) {
+        assert_int_equal(lsm_disk_space(db, &total, &free_len, &avail), 0);
+        nanosleep(&(struct timespec){0, 20000000}, NULL);
+    }
+    return avail >= len;
+}
+
+static void fill_and_empty(size_t value_len)
+{
+    uint64_t total, free_len, avail;
+    struct lsm_db *db;
+    unsigned count;
+    int err;
+
+    options.size_max = LIMIT_LEN;
+    db = open_store();
+    assert_int_equal(lsm_disk_space(db, &total, &free_len, &avail), 0);
+    assert_int_equal(total, LIMIT_LEN);
+    assert_true(avail < free_len && free_len < total);
+    assert_true(avail > LIMIT_LEN / 2);
+    count = fill(db, 'a', value_len, &err);
+    assert_int_equal(err, -ENOSPC);
+    if ((uint64_t)count * value_len <= LIMIT_LEN / 4)
+        fail_msg("only %u values of %zu bytes fitted", count, value_len);
+    assert_true((uint64_t)count * value_len < LIMIT_LEN);
+    assert_true(store_len() < LIMIT_LEN + LIMIT_LEN / 4);
+    delete_all(db);
+    assert_true(wait_for_room(db, LIMIT_LEN / 2));
+    fill(db, 'b', value_len, &err);
+    assert_int_equal(err, -ENOSPC);
+    assert_int_equal(lsm_verify(db, NULL, NULL, NULL), 0);
+    close_store(db);
+}
+
+static void small_values_fill_a_limited_store(void **state)
+{
+    (void)state;
+    fill_and_empty(1000);
+}
+
+static void large_values_fill_a_limited_store(void **state)
+{
+    (void)state;
+    fill_and_empty(64 << 10);
+}
+
+static void a_store_that_is_larger_already_opens_and_shrinks(void **state)
+{
+    uint64_t total, free_len, avail;
+    struct lsm_db *db = open_store();
+    char value[10000], key[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(value); i++)
+        value[i] = (char)rng_next(&rng);
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(key, sizeof(key), "k%u", i);
+        assert_int_equal(lsm_put(db, key, strlen(key), value, sizeof(value), 0), 0);
+    }
+    close_store(db);
+    options.size_max = LIMIT_LEN;
+    db = open_store();
+    assert_int_equal(lsm_disk_space(db, &total, &free_len, &avail), 0);
+    assert_int_equal(total, LIMIT_LEN);
+    assert_int_equal(free_len, 0);
+    assert_int_equal(avail, 0);
+    assert_int_equal(lsm_put(db, "x", 1, "x", 1, 0), -ENOSPC);
+    delete_all(db);
+    assert_true(wait_for_room(db, LIMIT_LEN / 2));
+    put(db, "x", "x");
+    close_store(db);
+}
+
+static void a_limit_above_the_disk_is_none(void **state)
+{
+    uint64_t total, free_len, avail, disk;
+    struct lsm_stats stats;
+    struct lsm_db *db = open_store();
+
+    (void)state;
+    assert_int_equal(lsm_disk_space(db, &disk, &free_len, &avail), 0);
+    close_store(db);
+    options.size_max = INT64_MAX;
+    db = open_store();
+    assert_int_equal(lsm_disk_space(db, &total, &free_len, &avail), 0);
+    assert_int_equal(total, disk);
+    assert_true(avail <= free_len && free_len <= total);
+    assert_int_equal(lsm_stats(db, &stats), 0);
+    assert_int_equal(stats.disk_total_len, disk);
+    close_store(db);
+    options.size_max = (16 << 20) - 1;
+    assert_int_equal(lsm_open(dir, &options, &db), -EINVAL);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(small_values_fill_a_limited_store),
+        TEST(large_values_fill_a_limited_store),
+        TEST(a_store_that_is_larger_already_opens_and_shrinks),
+        TEST(a_limit_above_the_disk_is_none),
+    };
+
+    rng.state = rng_seed(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
