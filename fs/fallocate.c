@@ -68,14 +68,14 @@ static int zero_range(struct fs *fs, struct lsm_batch *b, struct inode *in, uint
 /* -ENOSPC when the disk cannot take what a reservation asks for. */
 static int room_check(struct fs *fs, const struct inode *in, uint64_t offset, uint64_t end)
 {
-    uint64_t total, room, need = end - offset;
+    uint64_t total, free_len, room, need = end - offset;
     int err;
 
     if (inode_is_dense(in, fs->super.block_len))
         need = end <= in->size ? 0 : end - (offset > in->size ? offset : in->size);
     if (need == 0)
         return 0;
-    err = lsm_disk_space(fs->db, &total, &room);
+    err = lsm_disk_space(fs->db, &total, &free_len, &room);
     if (err)
         return err;
     return need > room ? -ENOSPC : 0;

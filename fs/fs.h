@@ -53,6 +53,8 @@ struct fs_options {
     unsigned lock_wait_ms; /* for the store's lock */
     size_t cache_len;      /* bytes of memory for the engine (lsm.h); 0 for the default */
     bool no_acl;           /* ACLs are neither shown nor set nor inherited; chmod keeps them true */
+    uint64_t size_max;     /* bytes of the disk that the store may take; 0: no limit */
+    bool no_compress;      /* what is written from now on */
     void (*log)(void *arg, enum lsm_log_level level, const char *text);
     void *log_arg;
 };

@@ -66,6 +66,8 @@ static int store_open(struct fs *fs, const char *path)
     lo.lock_wait_ms = fs->options.lock_wait_ms;
     if (fs->options.cache_len)
         lo.cache_bytes = fs->options.cache_len;
+    lo.compress = !fs->options.no_compress;
+    lo.size_max = fs->options.size_max;
     lo.log = fs->options.log;
     lo.log_arg = fs->options.log_arg;
     return lsm_open(path, &lo, &fs->db);
@@ -178,8 +180,8 @@ int fs_sync(struct fs *fs)
 
 int fs_statvfs(struct fs *fs, struct statvfs *ret)
 {
-    uint64_t total, avail;
-    int err = lsm_disk_space(fs->db, &total, &avail);
+    uint64_t total, free_len, avail;
+    int err = lsm_disk_space(fs->db, &total, &free_len, &avail);
 
     if (err)
         return err;
@@ -187,7 +189,8 @@ int fs_statvfs(struct fs *fs, struct statvfs *ret)
     /* Both alike: statvfs(3) counts in f_frsize, but callers of statfs(2) multiply by f_bsize. */
     ret->f_bsize = ret->f_frsize = STAT_BLOCK_LEN;
     ret->f_blocks = total / STAT_BLOCK_LEN;
-    ret->f_bfree = ret->f_bavail = avail / STAT_BLOCK_LEN;
+    ret->f_bfree = free_len / STAT_BLOCK_LEN;
+    ret->f_bavail = avail / STAT_BLOCK_LEN;
     ret->f_files = ret->f_ffree = ret->f_favail = STAT_FILE_COUNT;
     ret->f_fsid = get_le64(fs->super.uuid);
     ret->f_flag = fs->read_only ? ST_RDONLY : 0;
