@@ -39,6 +39,8 @@ static const struct command *find_alias(const char *name)
 {
     if (!strcmp(name, "mount.fuse.fluxfs"))
         name = "mount.fluxfs";
+    if (!strcmp(name, "umount.fuse.fluxfs"))
+        name = "umount.fluxfs";
     for (int i = 0; i < cli_program->command_count; i++) {
         const struct command *command = cli_program->commands[i];
 

@@ -33,9 +33,13 @@ static const char help[] =
 static int add_files(struct facts *f, const char *store)
 {
     uint64_t count = 0, len = 0, disk_len = 0;
+    int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
     struct dirent *e;
-    DIR *dir = opendir(store);
+    DIR *dir;
 
+    if (fd < 0 && errno == EPERM)
+        fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
         return cli_error("%s: %s", store, strerror(errno));
     while ((e = readdir(dir))) {

@@ -1,7 +1,8 @@
 /*
  * fluxfs umount: unmount, then wait until the daemon has closed the store, so that everything is
  * on disk when the command returns. The kernel alone does not wait: umount(2) returns when the
- * daemon has been told.
+ * daemon has been told. As umount.fluxfs and umount.fuse.fluxfs it is what umount(8) calls for such
+ * mounts, so that umount(8) waits as well.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,9 +19,12 @@
 #include "tools/store_lock.h"
 
 static const char help[] =
-    "Usage: fluxfs umount DIR|STORE\n"
+    "Usage: fluxfs umount [-l] DIR|STORE\n"
+    "       umount.fluxfs DIR [-flnrv]\n"
     "Unmount, and wait until everything is on disk.\n"
     "\n"
+    "  -l, --lazy   also when it is in use: it disappears now and ends when nobody uses it any\n"
+    "               more; this is not waited for\n"
     "  -h, --help   this text\n"
     "\n"
     "A mount that is in use is left alone; \"fuser -vm DIR\" shows who uses it. The mount of a\n"
@@ -50,13 +54,13 @@ static int find_mount(const char *target, struct mount_entry *ret)
 }
 
 /* Run fusermount3 and keep what it complains of. Its exit status, or -errno. */
-static int run_fusermount(const char *dir, char *text, size_t text_len)
+static int run_fusermount(const char *dir, bool lazy, char *text, size_t text_len)
 {
     static char *const envp[] = {"LC_ALL=C",
                                  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/"
                                  "bin:/sbin:/bin",
                                  NULL};
-    char *const argv[] = {"fusermount3", "-u", "--", (char *)(uintptr_t)dir, NULL};
+    char *const argv[] = {"fusermount3", lazy ? "-uz" : "-u", "--", (char *)(uintptr_t)dir, NULL};
     posix_spawn_file_actions_t actions;
     int pipe_fds[2], status = 0, err;
     size_t len = 0;
@@ -93,10 +97,10 @@ static int busy_error(const char *dir)
 }
 
 /* Whoever may not unmount asks fusermount3, which is setuid root. */
-static int unmount_as_user(const char *dir)
+static int unmount_as_user(const char *dir, bool lazy)
 {
     char text[1024] = "";
-    int rc = run_fusermount(dir, text, sizeof(text));
+    int rc = run_fusermount(dir, lazy, text, sizeof(text));
 
     if (rc == 0)
         return STATUS_OK;
@@ -111,17 +115,37 @@ static int unmount_as_user(const char *dir)
                      *text ? text : "fusermount3 failed without a word");
 }
 
-static int unmount(const char *dir)
+/* flags: MNT_DETACH, MNT_FORCE or 0. */
+static int unmount(const char *dir, int flags)
 {
     if (!geteuid()) {
-        if (!umount2(dir, UMOUNT_NOFOLLOW))
+        if (!umount2(dir, UMOUNT_NOFOLLOW | flags))
             return STATUS_OK;
         if (errno == EBUSY)
             return busy_error(dir);
         if (errno != EPERM)
             return cli_error("%s: cannot be unmounted: %s", dir, strerror(errno));
     }
-    return unmount_as_user(dir);
+    return unmount_as_user(dir, flags & MNT_DETACH);
+}
+
+/*
+ * The same mount may show elsewhere, after mount --bind or in another mount namespace: then the
+ * daemon goes on, and waiting for its end would be waiting for somebody else. The kernel lists the
+ * connection as long as any is left.
+ */
+static bool is_mounted_elsewhere(const struct mount_entry *mount)
+{
+    struct mount_entry other = {0};
+    bool found = mountinfo_find_store(mount->source, &other) == 1;
+    char path[64];
+
+    mount_entry_done(&other);
+    snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u", mount->minor);
+    if (!found && access(path, F_OK))
+        return false;
+    fprintf(stderr, "%s: %s: still mounted elsewhere; its daemon goes on\n", cli_name, mount->dir);
+    return true;
 }
 
 static void tell_slow(long pid)
@@ -131,15 +155,25 @@ static void tell_slow(long pid)
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {
+        {"lazy", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
+    /* umount(8) passes -n (no mtab), -v, -r (read-only when busy: not done), -N and -t as well. */
+    const char *letters = cli_by_alias ? ":hlfnrvN:t:" : ":hl";
     struct mount_entry mount = {0};
     long pid;
-    int c, status;
+    int c, status, flags = 0;
 
-    while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         if (c == 'h')
             return cli_help();
-        return cli_bad_option(c, argv);
+        if (c == '?' || c == ':')
+            return cli_bad_option(c, argv);
+        if (c == 'N')
+            return cli_error("unmounting in another namespace (-N %s) is not supported", optarg);
+        if (c == 'l')
+            flags |= MNT_DETACH;
+        else if (c == 'f')
+            flags |= MNT_FORCE;
     }
     if (argc - optind != 1)
         return cli_usage_error("name one mounted directory or one store");
@@ -147,8 +181,8 @@ static int run(int argc, char **argv)
     if (status)
         return status;
     pid = store_lock_pid(mount.source);
-    status = unmount(mount.dir);
-    if (!status)
+    status = unmount(mount.dir, flags);
+    if (!status && !(flags & MNT_DETACH) && !is_mounted_elsewhere(&mount))
         store_lock_wait(mount.source, pid, tell_slow);
     mount_entry_done(&mount);
     return status;
@@ -156,6 +190,7 @@ static int run(int argc, char **argv)
 
 const struct command command_umount = {
     .name = "umount",
+    .alias = "umount.fluxfs",
     .summary = "unmount and wait until everything is on disk",
     .help = help,
     .run = run,

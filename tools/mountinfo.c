@@ -43,14 +43,18 @@ static void decode(char *text)
 }
 
 /* Find the fields in a line, which is taken apart; false when it has another form. */
-static bool split(char *line, char **dir, char **type, char **source)
+static bool split(char *line, unsigned *minor, char **dir, char **type, char **source)
 {
+    unsigned major;
     char *save = NULL;
     char *word = strtok_r(line, " \n", &save);
     int field = 0;
 
     for (; word && strcmp(word, "-"); word = strtok_r(NULL, " \n", &save)) {
-        if (++field == 5)
+        field++;
+        if (field == 3 && sscanf(word, "%u:%u", &major, minor) != 2)
+            return false;
+        if (field == 5)
             *dir = word;
     }
     if (!word || field < 6)
@@ -87,10 +91,13 @@ static int find(const char *dir, const char *source, struct mount_entry *ret)
         return -errno;
     while (!err && getline(&line, &cap, f) >= 0) {
         char *d = NULL, *t = NULL, *s = NULL;
+        unsigned minor = 0;
 
-        if (split(line, &d, &t, &s) &&
-            ((dir && !strcmp(d, dir)) || (source && !strcmp(t, MOUNT_TYPE) && !strcmp(s, source))))
-            err = keep(&entry, d, t, s);
+        if (!split(line, &minor, &d, &t, &s) ||
+            !((dir && !strcmp(d, dir)) || (source && !strcmp(t, MOUNT_TYPE) && !strcmp(s, source))))
+            continue;
+        err = keep(&entry, d, t, s);
+        entry.minor = minor;
     }
     free(line);
     fclose(f);

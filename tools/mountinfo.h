@@ -13,6 +13,7 @@ struct mount_entry {
     char *dir;    /* absolute */
     char *source; /* the store, absolute */
     char *type;
+    unsigned minor; /* of its device number */
 };
 
 void mount_entry_done(struct mount_entry *entry); /* all zeros is allowed */
