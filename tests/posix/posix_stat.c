@@ -143,6 +143,7 @@ static void birth_is_told_and_does_not_change(void **state)
     struct statx st, later;
 
     (void)state;
+    need_kernel(6, 6);
     make_file("f", "");
     st = mark("f");
     expect(st.stx_mask & STATX_BTIME);

@@ -50,6 +50,8 @@ int posix_teardown(void **state);
 /* Skip the test, saying why. */
 void posix_skip(const char *why);
 void need_root(void);
+/* What a mount has only since this kernel. */
+void need_kernel(int major, int minor);
 bool is_root(void);
 
 /*

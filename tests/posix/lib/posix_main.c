@@ -9,6 +9,8 @@
  */
 #include "posix/lib/posix.h"
 
+#include <sys/utsname.h>
+
 #include "posix/lib/posix_impl.h"
 
 static int base_fd = -1; /* the directory to test */
@@ -67,6 +69,17 @@ void need_root(void)
 {
     if (!is_root())
         posix_skip("needs root");
+}
+
+void need_kernel(int major, int minor)
+{
+    struct utsname name;
+    int has_major = 0, has_minor = 0;
+
+    uname(&name);
+    if (sscanf(name.release, "%d.%d", &has_major, &has_minor) != 2 || has_major < major ||
+        (has_major == major && has_minor < minor))
+        posix_skip("needs a newer kernel");
 }
 
 /* Whether the row begins with this cell. */
