@@ -289,6 +289,37 @@ static void an_absent_name_is_there_as_soon_as_it_is_made(void **state)
     }
 }
 
+static void an_absent_name_is_absent_from_one_directory_only(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    make_dir("a");
+    make_dir("b");
+    make_file("b/x", "");
+    must_fail(ENOENT, stat("a/x", &st));
+    must(rmdir("a"));
+    must(rename("b", "a"));
+    must(stat("a/x", &st));
+    must_fail(ENOENT, stat("b/x", &st));
+    make_dir("b");
+    must_fail(ENOENT, stat("b/x", &st));
+    must(renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_EXCHANGE));
+    must(stat("b/x", &st));
+    must_fail(ENOENT, stat("a/x", &st));
+    must_fail(ENOENT, stat("y", &st));
+    must(rename("b/x", "y"));
+    must(stat("y", &st));
+    must(link("y", "b/x"));
+    must(stat("b/x", &st));
+    must(symlink("y", "l"));
+    must(stat("l", &st));
+    must(unlink("y"));
+    must_fail(ENOENT, stat("l", &st));
+    must(rename("b/x", "y"));
+    must(stat("l", &st));
+}
+
 static const struct CMUnitTest tests[] = {
     POSIX_TEST(every_byte_but_two_may_be_in_a_name),
     POSIX_TEST(names_that_look_alike_are_different),
@@ -297,6 +328,7 @@ static const struct CMUnitTest tests[] = {
     POSIX_TEST(a_path_has_at_most_4095_bytes),
     POSIX_TEST(trees_may_be_deeper_than_paths_are_long),
     POSIX_TEST(slashes_and_dots_in_paths),
+    POSIX_TEST(an_absent_name_is_absent_from_one_directory_only),
     POSIX_TEST(an_absent_name_is_there_as_soon_as_it_is_made),
 };
 

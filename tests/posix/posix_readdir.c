@@ -385,6 +385,69 @@ static void dot_dot_is_listed_as_the_new_parent_after_a_move(void **state)
     must(closedir(dir));
 }
 
+/* What lstat says of each name that the directory lists, and how many there are. */
+static int check_listing(const char *path)
+{
+    const struct dirent *d;
+    DIR *dir = open_dir(path);
+    int count = 0;
+
+    while ((d = next(dir))) {
+        struct stat st;
+
+        must(fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW));
+        expect_eq(st.st_ino, d->d_ino);
+        expect_eq(IFTODT(st.st_mode), d->d_type);
+        count += !is_dots(d->d_name);
+    }
+    must(closedir(dir));
+    return count;
+}
+
+/* Read it twice, so that a kept listing, if there is one, is complete. */
+static void expect_listing(int count)
+{
+    expect_eq(count, check_listing("d"));
+    expect_eq(count, check_listing("d"));
+}
+
+static void a_listing_that_was_kept_is_forgotten_at_every_change(void **state)
+{
+    (void)state;
+    make_dir("d");
+    make_many("d/f", 0, 50);
+    make_file("outside", "");
+    expect_listing(50);
+    must(rename("outside", "d/f1"));
+    expect_listing(50);
+    must(rename("d/f1", "d/f2"));
+    expect_listing(49);
+    make_dir("other");
+    must(renameat2(AT_FDCWD, "other", AT_FDCWD, "d/f3", RENAME_EXCHANGE));
+    expect_listing(49);
+    must(rename("d/f3", "d/dir"));
+    expect_listing(49);
+    must(link("d/f4", "d/link"));
+    expect_listing(50);
+    must(symlink("x", "d/symlink"));
+    expect_listing(51);
+    must(rename("d/symlink", "elsewhere"));
+    expect_listing(50);
+    must(rmdir("d/dir"));
+    expect_listing(49);
+    must(unlink("d/f5"));
+    make_dir("d/f5");
+    expect_listing(49);
+    must(mkfifo("d/p", 0600));
+    expect_listing(50);
+    make_dir("e");
+    must(renameat2(AT_FDCWD, "d", AT_FDCWD, "e", RENAME_EXCHANGE));
+    expect_listing(0);
+    expect_eq(50, check_listing("e"));
+    must(rename("e", "d"));
+    expect_listing(50);
+}
+
 static const struct CMUnitTest tests[] = {
     POSIX_TEST(each_entry_is_listed_once_with_its_type_and_number),
     POSIX_TEST(an_empty_directory_has_its_dots),
@@ -398,6 +461,7 @@ static const struct CMUnitTest tests[] = {
     POSIX_TEST(a_hundred_thousand_entries),
     POSIX_TEST(only_directories_are_listed),
     POSIX_TEST(a_listing_begun_before_a_rename_goes_on),
+    POSIX_TEST(a_listing_that_was_kept_is_forgotten_at_every_change),
     POSIX_TEST(dot_dot_is_listed_as_the_new_parent_after_a_move),
 };
 

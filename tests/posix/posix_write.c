@@ -295,6 +295,27 @@ static void a_map_and_a_descriptor_show_the_same(void **state)
     expect_contents("f", "ab23cd6789");
 }
 
+static void a_store_through_a_map_changes_the_times(void **state)
+{
+    struct statx was;
+    char *map;
+    int fd;
+
+    (void)state;
+    make_file("f", "0123456789");
+    fd = must(open("f", O_RDWR));
+    map = mmap(NULL, 10, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    expect(map != MAP_FAILED);
+    expect_eq('0', map[0]);
+    was = mark("f");
+    map[0] = 'x';
+    must(msync(map, 10, MS_SYNC));
+    expect_changed(&was, "f", MTIME | CTIME);
+    must(munmap(map, 10));
+    must(close(fd));
+    expect_eq(10, st_of("f").stx_size);
+}
+
 static const struct CMUnitTest tests[] = {
     POSIX_TEST(pieces_of_all_lengths_at_all_offsets),
     POSIX_TEST(the_position_moves_with_what_was_read_and_written),
@@ -307,6 +328,7 @@ static const struct CMUnitTest tests[] = {
     POSIX_TEST(memory_that_is_not_there_is_refused),
     POSIX_TEST(synchronous_writing_writes_the_same),
     POSIX_TEST(direct_io_goes_past_the_cache),
+    POSIX_TEST(a_store_through_a_map_changes_the_times),
     POSIX_TEST(a_map_and_a_descriptor_show_the_same),
 };
 
