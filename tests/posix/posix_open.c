@@ -293,7 +293,7 @@ static void a_nameless_file_gets_a_name_by_linkat(void **state)
     int fd;
 
     (void)state;
-    need_kernel(6, 2);
+    need_kernel(6, 1);
     must_fail(EINVAL, open(".", O_TMPFILE | O_RDONLY, 0600));
     fd = must(open(".", O_TMPFILE | O_RDWR, 0640));
     must(fstat(fd, &st));

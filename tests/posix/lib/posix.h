@@ -55,9 +55,9 @@ void need_kernel(int major, int minor);
 bool is_root(void);
 
 /*
- * Whether the file system under test differs from ext4 in `what`, which is the first cell of a row
- * in fs/README.md, "What differs from ext4": the test fails when there is none. Always false on the
- * host.
+ * Whether the file system under test differs from ext4 in `what`, which the first cell of a row in
+ * fs/README.md, "What differs from ext4", must name: the test fails when none does. Always false on
+ * the host.
  */
 bool deviates(const char *what);
 
