@@ -90,17 +90,14 @@ static int fallocate_locked(struct op *op, uint64_t ino, int mode, uint64_t offs
         return err;
     if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
         err = zero_range(op->fs, op->batch, &in, offset, end);
-        in.mtime = op->now;
     } else {
         err = room_check(op->fs, &in, offset, end);
     }
     if (err)
         return err;
-    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > in.size) {
+    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > in.size)
         in.size = end;
-        in.mtime = op->now;
-    }
-    in.ctime = op->now;
+    in.mtime = in.ctime = op->now; /* also when nothing shows of it, as on ext4 */
     op->urgent = mode & FALLOC_FL_PUNCH_HOLE;
     return inode_put(op->batch, &in);
 }
