@@ -309,25 +309,35 @@ int64_t call_forget_pages(struct side *s, const struct step *st)
     return err ? -1 : 0;
 }
 
+/* Mostly at the same place within a page or block, where blocks can be shared. */
+static uint64_t copy_target(const struct step *st)
+{
+    uint64_t unit = st->flags & 1 ? 65536 : PAGE_LEN;
+
+    if (st->flags % 4 == 0)
+        return st->seed % 400000;
+    return st->seed % (400000 / unit) * unit + st->offset % unit;
+}
+
 /* Until all is copied, or nothing more comes. */
 int64_t call_copy_range(struct side *s, const struct step *st)
 {
-    off_t from = (off_t)st->offset, to = (off_t)(st->seed % 400000);
-    uint64_t done = 0;
+    off_t from = (off_t)st->offset, to = (off_t)copy_target(st);
+    uint64_t len = st->flags & 2 ? st->len * 4 : st->len, done = 0;
 
     if (side_fd(s, st->slot) >= 0 && side_fd(s, st->slot2) >= 0 &&
         (s->is_direct[st->slot] || s->is_direct[st->slot2]))
         return 0;
     do {
-        ssize_t n = copy_file_range(side_fd(s, st->slot), &from, side_fd(s, st->slot2), &to,
-                                    st->len - done, 0);
+        ssize_t n =
+            copy_file_range(side_fd(s, st->slot), &from, side_fd(s, st->slot2), &to, len - done, 0);
 
         if (n < 0)
             return -1;
         if (n == 0)
             break;
         done += (uint64_t)n;
-    } while (done < st->len);
+    } while (done < len);
     return (int64_t)done;
 }
 
