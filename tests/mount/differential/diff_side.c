@@ -1,21 +1,18 @@
 /*
  * A side: a process that sees nothing but its root, and runs the steps there.
  *
- * In its own mount namespace the root is bound onto itself with noatime, so that atime changes only
- * when it is set on both file systems, then made the process's root: "..", absolute paths and
- * symlinks stay inside. Each step runs as the step's user; the objects around it are looked at as
- * root. A FIFO is never waited for: every open is O_NONBLOCK.
+ * Its root is the process's (chroot): "..", absolute paths and symlinks stay inside. Each step runs
+ * as the step's user; the objects around it are looked at as root. A FIFO is never waited for:
+ * every open is O_NONBLOCK.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,10 +36,6 @@ void side_enter(struct side *s, const char *root)
 {
     /* Opened here: below the new root there is no /proc. */
     s->drop_fd = s->is_mount ? open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC) : -1;
-    must(unshare(CLONE_NEWNS) == 0, "unshare");
-    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "a private mount namespace");
-    must(mount(root, root, NULL, MS_BIND, NULL) == 0, "bind mount");
-    must(mount(NULL, root, NULL, MS_BIND | MS_REMOUNT | MS_NOATIME, NULL) == 0, "noatime");
     must(chroot(root) == 0 && chdir("/") == 0, root);
     signal(SIGPIPE, SIG_IGN);
     umask(0);
