@@ -108,6 +108,8 @@ void data_fill(uint64_t seed, uint8_t *buf, size_t len);
 
 /* --- diff_known.c --- */
 
+/* Find out what the options of the mount exclude; before anything else. */
+void known_probe(const char *mounted);
 /* The errno with which the mount answers this step by design, though ext4 does not; or 0. */
 int known_refusal(const struct step *st);
 /* A mode as far as both agree on it. */

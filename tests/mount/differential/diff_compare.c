@@ -136,7 +136,7 @@ static void time_print(const char *what, int64_t t)
     if (t == TIME_NOW)
         printf(" %s=now", what);
     else
-        printf(" %s=%" PRId64 ".%09" PRId64, what, t / 1000000000, t % 1000000000);
+        printf(" %s=%" PRId64 " ns", what, t);
 }
 
 static void seen_print(const struct seen *seen, const char *what)

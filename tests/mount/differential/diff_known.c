@@ -5,12 +5,14 @@
  * What the mount refuses though ext4 does not: the table. The other side is not asked, so that both
  * go on alike; had the mount done it after all, what follows would differ.
  *
- * A regular file that is setgid, but not executable by its group: a write by somebody who is not in
- * that group clears the bit on ext4; the kernel's FUSE leaves it (mode_known).
+ * Setgid of a regular file (mode_known): a write by somebody outside of the file's group clears it
+ * on ext4 also where the group may not execute the file; the kernel's FUSE leaves it then, and an
+ * ACL that is set. What clears it elsewhere is tested by tests/posix.
  *
  * A FIFO: writing to it changes its times on ext4; the kernel's FUSE leaves them (times_known).
  *
- * Setting an extended attribute to the value that it has: ext4 leaves the ctime (changes_known).
+ * Setting an extended attribute or an ACL to the value that it has, removing an ACL that is not
+ * there: ext4 leaves the ctime (changes_known).
  * Listing them as an ordinary user: FUSE shows trusted ones, too (diff_attr.c).
  *
  * What is not compared, because it is each file system's own: the size of a directory; st_blocks
@@ -23,6 +25,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <stdio.h>
+#include <sys/xattr.h>
 
 #include "mount/differential/diff.h"
 
@@ -31,11 +34,26 @@ static bool is_whiteout(const struct step *st)
     return st->call == CALL_rename && st->flags & RENAME_WHITEOUT;
 }
 
+/* With the mount option noacl. */
+static bool has_no_acls;
+
+static bool is_acl(const struct step *st)
+{
+    return has_no_acls &&
+           (st->call == CALL_setacl || st->call == CALL_getacl || st->call == CALL_removeacl);
+}
+
+void known_probe(const char *mounted)
+{
+    has_no_acls = getxattr(mounted, "system.posix_acl_access", NULL, 0) < 0 && errno == EOPNOTSUPP;
+}
+
 static const struct {
     bool (*matches)(const struct step *st);
     int err;
 } refusals[] = {
     {is_whiteout, EINVAL},
+    {is_acl, EOPNOTSUPP},
 };
 
 int known_refusal(const struct step *st)
@@ -48,7 +66,7 @@ int known_refusal(const struct step *st)
 
 uint32_t mode_known(uint32_t mode)
 {
-    return S_ISREG(mode) && !(mode & S_IXGRP) ? mode & ~(uint32_t)S_ISGID : mode;
+    return S_ISREG(mode) ? mode & ~(uint32_t)S_ISGID : mode;
 }
 
 bool times_known(const struct stat *st)
@@ -58,5 +76,13 @@ bool times_known(const struct stat *st)
 
 bool changes_known(const struct step *st)
 {
-    return st->call != CALL_setxattr && st->call != CALL_fsetxattr;
+    switch (st->call) {
+    case CALL_setxattr:
+    case CALL_fsetxattr:
+    case CALL_setacl:
+    case CALL_removeacl:
+        return false;
+    default:
+        return true;
+    }
 }

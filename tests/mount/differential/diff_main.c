@@ -29,6 +29,7 @@ static int run(char **args)
     };
     bool equal;
 
+    known_probe(args[1]);
     sequence_new(&q);
     equal = sequence_run(&q, true) == q.end && trees_equal(q.roots, true);
     sequence_free(&q);
@@ -52,6 +53,7 @@ static int shrink(char **args)
     };
     bool found;
 
+    known_probe(args[1]);
     sequence_new(&q);
     found = sequence_shrink(&q);
     sequence_free(&q);
