@@ -188,18 +188,16 @@ int64_t call_getxattr(struct side *s, const struct step *st)
     return n;
 }
 
-/* Names in any order. The mount cannot tell who may see trusted ones: only root's are compared. */
+/* Names in any order. */
 int64_t call_listxattr(struct side *s, const struct step *st)
 {
     char buf[4096];
-    bool is_root = st->user == 0;
-    size_t len = st->flags & 2 || !is_root ? sizeof(buf) : st->len % 40;
+    size_t len = st->flags & 2 ? sizeof(buf) : st->len % 40;
     ssize_t n = st->flags & 1 ? llistxattr(st->path, buf, len) : listxattr(st->path, buf, len);
 
     for (ssize_t at = 0; len > 0 && at < n; at += (ssize_t)strlen(buf + at) + 1)
-        if (is_root || strncmp(buf + at, "trusted.", 8) != 0)
-            s->result->data += XXH3_64bits(buf + at, strlen(buf + at));
-    return n > 0 && !is_root ? 0 : n;
+        s->result->data += XXH3_64bits(buf + at, strlen(buf + at));
+    return n;
 }
 
 int64_t call_removexattr(struct side *s, const struct step *st)

@@ -13,7 +13,6 @@
  *
  * Setting an extended attribute or an ACL to the value that it has, removing an ACL that is not
  * there: ext4 leaves the ctime (changes_known).
- * Listing them as an ordinary user: FUSE shows trusted ones, too (diff_attr.c).
  *
  * What is not compared, because it is each file system's own: the size of a directory; st_blocks
  * and st_blksize; inode numbers; where exactly a hole ends (it must read as zeros; diff_data.c);
