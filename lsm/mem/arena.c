@@ -3,22 +3,27 @@
  * block takes the mutex. An addition that overshoots the block's end is lost, which wastes the
  * block's tail and nothing else: whoever overshoots installs the next block.
  *
- * Blocks start small, so that an empty store costs little, and double up to BLOCK_LEN_MAX. A piece
+ * Blocks start small, so that an empty store costs little, and double up to HUGE_LEN. A piece
  * larger than a quarter of the current block gets a block of its own, which bounds the waste.
+ *
+ * Blocks of HUGE_LEN are mapped, and the kernel is asked to give each one huge page: who searches a
+ * list that lies in thousands of small pages waits for page tables as long as for the list itself.
  */
 #include "lsm/mem/arena.h"
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     BLOCK_LEN_MIN = 64 << 10,
-    BLOCK_LEN_MAX = 1 << 20
+    HUGE_LEN = 2 << 20 /* a huge page of most machines; where it is not, no harm is done */
 };
 
 struct arena_block {
     struct arena_block *next; /* [mu] */
     size_t len;               /* bytes of data */
+    bool mapped;              /* HUGE_LEN bytes, by mmap */
     size_t before_len;        /* bytes of all earlier current blocks */
     atomic_size_t used;       /* may lie past len */
     _Alignas(8) uint8_t data[];
@@ -34,13 +39,21 @@ void arena_init(struct arena *a)
     a->blocks = NULL;
 }
 
+static void block_free(struct arena_block *b)
+{
+    if (b->mapped)
+        munmap(b, HUGE_LEN);
+    else
+        free(b);
+}
+
 void arena_done(struct arena *a)
 {
     struct arena_block *next;
 
     for (struct arena_block *b = a->blocks; b; b = next) {
         next = b->next;
-        free(b);
+        block_free(b);
     }
     a->blocks = NULL;
     mutex_done(&a->mu);
@@ -61,6 +74,15 @@ static void note_taken(struct arena *a, size_t len)
         a->account.change(a->account.arg, (ptrdiff_t)len);
 }
 
+static struct arena_block *block_init(struct arena_block *b, size_t len, bool mapped)
+{
+    b->len = len;
+    b->mapped = mapped;
+    b->before_len = 0;
+    atomic_init(&b->used, 0);
+    return b;
+}
+
 static struct arena_block *block_new(size_t len)
 {
     struct arena_block *b;
@@ -68,12 +90,25 @@ static struct arena_block *block_new(size_t len)
     if (len > SIZE_MAX - sizeof(*b))
         return NULL;
     b = malloc(sizeof(*b) + len);
-    if (!b)
+    return b ? block_init(b, len, false) : NULL;
+}
+
+/* A block that begins where a huge page may; what is mapped around it is given back. */
+static struct arena_block *block_map(void)
+{
+    uint8_t *all =
+        mmap(NULL, 2 * HUGE_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t before;
+
+    if (all == MAP_FAILED)
         return NULL;
-    b->len = len;
-    b->before_len = 0;
-    atomic_init(&b->used, 0);
-    return b;
+    before = -(uintptr_t)all % HUGE_LEN;
+    if (before)
+        munmap(all, before);
+    munmap(all + before + HUGE_LEN, HUGE_LEN - before);
+    (void)madvise(all + before, HUGE_LEN, MADV_HUGEPAGE);
+    return block_init((struct arena_block *)(void *)(all + before),
+                      HUGE_LEN - sizeof(struct arena_block), true);
 }
 
 static void link_block_locked(struct arena *a, struct arena_block *b) REQUIRES(a->mu)
@@ -94,9 +129,10 @@ static bool install_block(struct arena *a, struct arena_block *full)
         return true;
     }
     if (full)
-        len = full->len < BLOCK_LEN_MAX ? full->len * 2 : BLOCK_LEN_MAX;
-    b = block_new(len);
+        len = full->len * 2;
+    b = len < HUGE_LEN ? block_new(len) : block_map();
     if (b) {
+        len = b->len;
         b->before_len = full ? full->before_len + full->len : 0;
         link_block_locked(a, b);
         atomic_store_explicit(&a->current, b, memory_order_release);

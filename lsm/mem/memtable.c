@@ -325,10 +325,16 @@ static void mem_seek_prev(struct iter *it, struct slice ikey)
     mem_place(it, skiplist_seek_prev(mem_points(it), ikey_user(ikey), ikey_tail(ikey)));
 }
 
+/* Neighbours lie anywhere in memory: the one behind is on its way while this one is used. */
 static void mem_next(struct iter *it)
 {
+    const struct skip_node *n;
+
     DCHECK(it->valid);
-    mem_place(it, skip_node_next(((struct memtable_iter *)it)->node));
+    n = skip_node_next(((struct memtable_iter *)it)->node);
+    if (n)
+        skip_node_prefetch(skip_node_next(n));
+    mem_place(it, n);
 }
 
 static void mem_prev(struct iter *it)

@@ -14,16 +14,20 @@
 #include "lsm/mem/arena.h"
 
 enum {
-    SKIP_HEIGHT_MAX = 12
+    SKIP_HEIGHT_MAX = 20 /* enough for a memtable of 1 GiB */
 };
 
-/* Constant once linked, except the links. Key and value bytes follow the links. */
+/*
+ * Constant once linked. The internal key follows, then the value; the links lie before it, that of
+ * level 0 last. So a key's place does not depend on the height: a comparison waits for one line of
+ * memory and not for a second one that only the first one names.
+ */
 struct skip_node {
     uint32_t key_len; /* of the internal key */
     uint32_t value_len;
-    uint32_t height;
-    _Atomic(struct skip_node *) next[]; /* `height` of them */
 };
+
+typedef _Atomic(struct skip_node *) skip_link;
 
 struct skiplist {
     struct arena *arena;
@@ -47,19 +51,37 @@ struct skip_node *skiplist_seek(const struct skiplist *list, struct slice user,
 struct skip_node *skiplist_seek_prev(const struct skiplist *list, struct slice user,
                                      uint64_t trailer); /* last < the key */
 
+/* The link of a level that the node has. */
+static inline skip_link *skip_node_link(const struct skip_node *n, unsigned level)
+{
+    return (skip_link *)(uintptr_t)n - 1 - level;
+}
+
 static inline struct skip_node *skip_node_next(const struct skip_node *n)
 {
-    return atomic_load_explicit(&n->next[0], memory_order_acquire);
+    return atomic_load_explicit(skip_node_link(n, 0), memory_order_acquire);
+}
+
+/* Have a node (or NULL) on its way from memory, with what follows it, up to a short value's end. */
+static inline void skip_node_prefetch(const struct skip_node *n)
+{
+    enum {
+        LINE_LEN = 64,
+        LINE_COUNT = 3
+    };
+
+    for (unsigned i = 0; i < LINE_COUNT; i++)
+        __builtin_prefetch((const void *)((uintptr_t)n + i * LINE_LEN));
 }
 
 static inline struct slice skip_node_key(const struct skip_node *n)
 {
-    return slice_of((const uint8_t *)&n->next[n->height], n->key_len);
+    return slice_of((const uint8_t *)(n + 1), n->key_len);
 }
 
 static inline struct slice skip_node_value(const struct skip_node *n)
 {
-    return slice_of((const uint8_t *)&n->next[n->height] + n->key_len, n->value_len);
+    return slice_of((const uint8_t *)(n + 1) + n->key_len, n->value_len);
 }
 
 #endif

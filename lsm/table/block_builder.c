@@ -19,6 +19,12 @@ static size_t shared_len(struct slice a, struct slice b)
 {
     size_t n = a.len < b.len ? a.len : b.len, i = 0;
 
+    for (; i + 8 <= n; i += 8) {
+        uint64_t differs = slice_word(a.data + i) ^ slice_word(b.data + i);
+
+        if (differs)
+            return i + (size_t)__builtin_clzll(differs) / 8;
+    }
     while (i < n && a.data[i] == b.data[i])
         i++;
     return i;

@@ -64,8 +64,8 @@ static void assert_holds(struct skiplist *list, uint32_t count, uint32_t step)
     for (unsigned level = 1; level < SKIP_HEIGHT_MAX; level++) {
         struct skip_node *below = skiplist_first(list);
 
-        for (struct skip_node *n = atomic_load(&list->head->next[level]); n;
-             n = atomic_load(&n->next[level])) {
+        for (struct skip_node *n = atomic_load(skip_node_link(list->head, level)); n;
+             n = atomic_load(skip_node_link(n, level))) {
             while (below && below != n)
                 below = skip_node_next(below);
             assert_non_null(below);
