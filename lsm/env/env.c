@@ -80,6 +80,12 @@ int env_writer_reserve(struct env_writer *w, uint64_t len)
     return w->env->ops->writer_reserve(w, len);
 }
 
+void env_writer_zero(struct env_writer *w, uint64_t len)
+{
+    if (w->env->ops->writer_zero)
+        w->env->ops->writer_zero(w, len);
+}
+
 int env_writer_truncate(struct env_writer *w, uint64_t len)
 {
     return w->env->ops->writer_truncate(w, len);

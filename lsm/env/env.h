@@ -34,6 +34,7 @@ struct env_ops {
                               unsigned part_count); /* may be NULL */
     int (*writer_sync)(struct env_writer *w);
     int (*writer_reserve)(struct env_writer *w, uint64_t len);
+    void (*writer_zero)(struct env_writer *w, uint64_t len); /* may be NULL */
     int (*writer_truncate)(struct env_writer *w, uint64_t len);
     int (*writer_close)(struct env_writer *w);
     int (*reader_open)(struct env *env, const char *name, struct env_reader **ret);
@@ -137,6 +138,13 @@ int env_writer_sync(struct env_writer *w);
  * a crash it keeps them.
  */
 int env_writer_reserve(struct env_writer *w, uint64_t len);
+/*
+ * Write zeros behind what was appended, up to `len` bytes, which were reserved. It changes nothing
+ * but what later syncs cost: bytes that take the place of others, where reserved space is not
+ * touched yet, need no change of the file's map, which a sync would have to make durable as well.
+ * At worst it is of no use.
+ */
+void env_writer_zero(struct env_writer *w, uint64_t len);
 /* Cut the file to `len` bytes and give back what was reserved beyond. */
 int env_writer_truncate(struct env_writer *w, uint64_t len);
 /* Gives back what was reserved beyond len. Frees w whatever it returns. NULL is allowed. */

@@ -224,6 +224,7 @@ const struct env_ops env_posix_ops = {
     .writer_append = env_posix_writer_append,
     .writer_sync = env_posix_writer_sync,
     .writer_reserve = env_posix_writer_reserve,
+    .writer_zero = env_posix_writer_zero,
     .writer_truncate = env_posix_writer_truncate,
     .writer_close = env_posix_writer_close,
     .reader_open = env_posix_reader_open,

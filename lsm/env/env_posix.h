@@ -56,6 +56,7 @@ int env_posix_writer_create(struct env *env, const char *name, struct env_writer
 int env_posix_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count);
 int env_posix_writer_sync(struct env_writer *w);
 int env_posix_writer_reserve(struct env_writer *w, uint64_t len);
+void env_posix_writer_zero(struct env_writer *w, uint64_t len);
 int env_posix_writer_truncate(struct env_writer *w, uint64_t len);
 int env_posix_writer_close(struct env_writer *w);
 int env_posix_writer_fd(const struct env_writer *w);

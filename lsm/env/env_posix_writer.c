@@ -20,7 +20,8 @@
 #include "lsm/base/err.h"
 
 enum {
-    IOV_COUNT_MAX = 256
+    IOV_COUNT_MAX = 256,
+    ZERO_STEP_LEN = 4096, /* a page: the kernel writes back what was written together, together */
 };
 
 struct posix_writer {
@@ -202,6 +203,23 @@ int env_posix_writer_reserve(struct env_writer *head, uint64_t len)
     }
     w->reserved = len;
     return 0;
+}
+
+void env_posix_writer_zero(struct env_writer *head, uint64_t len)
+{
+    static const uint8_t zeros[ZERO_STEP_LEN];
+    struct posix_writer *w = of(head);
+    uint64_t at = head->len, written;
+
+    while (at < len && len <= w->reserved && !atomic_load(&w->poison)) {
+        uint64_t step = len - at < ZERO_STEP_LEN ? len - at : ZERO_STEP_LEN;
+        struct slice part = slice_of(zeros, (size_t)step);
+
+        /* What matters of a failure, the next append or sync will meet as well. */
+        if (env_posix_write(w->fd, &part, 1, at, &written))
+            break;
+        at += written;
+    }
 }
 
 int env_posix_writer_truncate(struct env_writer *head, uint64_t len)

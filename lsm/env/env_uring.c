@@ -111,6 +111,13 @@ static int writer_reserve(struct env_writer *w, uint64_t len)
     return (w->behind ? uring_behind_reserve : env_posix_writer_reserve)(w, len);
 }
 
+/* Files written behind are synced once, at their end. */
+static void writer_zero(struct env_writer *w, uint64_t len)
+{
+    if (!w->behind)
+        env_posix_writer_zero(w, len);
+}
+
 static int writer_truncate(struct env_writer *w, uint64_t len)
 {
     return (w->behind ? uring_behind_truncate : env_posix_writer_truncate)(w, len);
@@ -139,6 +146,7 @@ static void use_rings(struct env_ops *ops)
     ops->writer_append_sync = writer_append_sync;
     ops->writer_sync = writer_sync;
     ops->writer_reserve = writer_reserve;
+    ops->writer_zero = writer_zero;
     ops->writer_truncate = writer_truncate;
     ops->writer_close = writer_close;
     ops->read_many = env_uring_read_many;

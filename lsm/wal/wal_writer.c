@@ -14,6 +14,9 @@
  * leaves some of it: what a removal needs when the disk is full. A file system that cannot reserve
  * says so never, and then a full disk stops removals as well.
  *
+ * A log that is synced again and again gets zeros written ahead, into what is reserved: a sync then
+ * has the records to make durable, and not also where the disk keeps them.
+ *
  * Threads: one appends while others sync or ask for the length. What they share is atomic.
  */
 #include "lsm/wal/wal_format.h"
@@ -35,6 +38,8 @@ enum {
     COMPRESS_LEN_MAX = 1024,      /* longer payloads are not compressed */
     FAILURE_COUNT_MAX = 16,       /* payloads that would not shrink, after which */
     SKIP_COUNT = 256,             /* so many are not even tried */
+    ZERO_STEP_LEN = 256 << 10,    /* zeros are written ahead in such steps, */
+    ZERO_SYNC_COUNT = 8,          /* after so many syncs within one */
 };
 
 struct wal_writer {
@@ -45,10 +50,13 @@ struct wal_writer {
     /* Atomic. */
     _Atomic uint64_t len; /* bytes */
     atomic_int sync_err;  /* the first failed sync's; nothing may follow it */
+    atomic_uint_fast64_t sync_count;
 
     /* The appending thread's. */
     uint64_t next_seqno;
-    uint64_t reserved; /* bytes of the file's length that the disk has granted */
+    uint64_t reserved;                  /* bytes of the file's length that the disk has granted */
+    uint64_t zeroed;                    /* bytes up to which zeros were written ahead */
+    uint64_t seen_len, seen_sync_count; /* when it was last asked whether to do so */
     struct slice *parts;
     unsigned part_cap;
     struct buf bytes;       /* of the records of a call */
@@ -76,6 +84,24 @@ static int reserve(struct wal_writer *w, uint64_t more)
     return err;
 }
 
+/* Are there so many syncs that it pays to prepare the file for them? */
+static void zero_ahead(struct wal_writer *w, uint64_t more)
+{
+    uint64_t sync_count = atomic_load_explicit(&w->sync_count, memory_order_relaxed);
+    uint64_t len = atomic_load_explicit(&w->len, memory_order_relaxed), end = len + ZERO_STEP_LEN;
+
+    if (len + more <= w->zeroed)
+        return;
+    if (sync_count - w->seen_sync_count >= ZERO_SYNC_COUNT && end <= w->reserved) {
+        env_writer_zero(w->file, end);
+        w->zeroed = end;
+    } else if (len - w->seen_len < ZERO_STEP_LEN) {
+        return;
+    }
+    w->seen_len = len;
+    w->seen_sync_count = sync_count;
+}
+
 static int append(struct wal_writer *w, const struct slice *parts, unsigned part_count,
                   uint64_t len)
 {
@@ -83,7 +109,7 @@ static int append(struct wal_writer *w, const struct slice *parts, unsigned part
 
     if (err) {
         /* Undoing it may have given back what was reserved. */
-        w->reserved = 0;
+        w->reserved = w->zeroed = 0;
         return err;
     }
     atomic_store(&w->len, w->len + len);
@@ -118,6 +144,7 @@ int wal_writer_create(struct env *env, uint64_t number, uint64_t last_seqno,
     LZ4_initStream(&w->lz4, sizeof(w->lz4));
     atomic_init(&w->len, 0);
     atomic_init(&w->sync_err, 0);
+    atomic_init(&w->sync_count, 0);
     err = env_writer_create(env, name, &w->file);
     if (err) {
         free(w);
@@ -272,6 +299,8 @@ int wal_writer_append(struct wal_writer *w, const struct wal_record *records, un
     if (err == -ENOSPC && urgent)
         err = 0;
     if (!err)
+        zero_ahead(w, len);
+    if (!err)
         err = append(w, w->parts, part_count, len);
     if (!err)
         w->next_seqno = next_seqno;
@@ -284,6 +313,7 @@ int wal_writer_sync(struct wal_writer *w)
 
     if (err)
         return raise_writer(w, -err, "refused: an earlier sync failed");
+    atomic_fetch_add_explicit(&w->sync_count, 1, memory_order_relaxed);
     err = env_writer_sync(w->file);
     if (err)
         atomic_compare_exchange_strong(&w->sync_err, &none, err);
@@ -302,7 +332,7 @@ uint64_t wal_writer_len(const struct wal_writer *w)
 
 int wal_writer_seal(struct wal_writer *w)
 {
-    w->reserved = 0;
+    w->reserved = w->zeroed = 0;
     return env_writer_truncate(w->file, atomic_load(&w->len));
 }
 

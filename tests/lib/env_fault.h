@@ -30,9 +30,10 @@ enum {
     ENV_FAULT_LIST = 1 << 10,
     ENV_FAULT_SPACE = 1 << 11,
     ENV_FAULT_LINK = 1 << 12,
+    ENV_FAULT_ZERO = 1 << 13, /* zeros ahead: one that fails does nothing */
     ENV_FAULT_CHANGES = ENV_FAULT_CREATE | ENV_FAULT_APPEND | ENV_FAULT_SYNC | ENV_FAULT_SYNC_DIR |
                         ENV_FAULT_TRUNCATE | ENV_FAULT_REMOVE | ENV_FAULT_REPLACE,
-    ENV_FAULT_ALL = (1 << 13) - 1,
+    ENV_FAULT_ALL = (1 << 14) - 1,
 };
 
 /* Takes base over; on failure base stays the caller's. */

@@ -8,7 +8,7 @@
 #include "lsm/base/mutex.h"
 
 enum {
-    FAULT_KIND_COUNT = 13
+    FAULT_KIND_COUNT = 14
 };
 
 /* A file that is or was there. All fields are guarded by env_fault.mu. */

@@ -193,6 +193,15 @@ static int writer_reserve(struct env_writer *head, uint64_t len)
     return err;
 }
 
+/* Zeros where there were none: a crash leaves the same. */
+static void writer_zero(struct env_writer *head, uint64_t len)
+{
+    struct fault_writer *w = (struct fault_writer *)head;
+
+    if (!begin_writing(w, ENV_FAULT_ZERO))
+        env_writer_zero(w->base, len);
+}
+
 static int writer_truncate(struct env_writer *head, uint64_t len)
 {
     struct fault_writer *w = (struct fault_writer *)head;
@@ -507,6 +516,7 @@ const struct env_ops env_fault_ops = {
     .writer_append = writer_append,
     .writer_sync = writer_sync,
     .writer_reserve = writer_reserve,
+    .writer_zero = writer_zero,
     .writer_truncate = writer_truncate,
     .writer_close = writer_close,
     .reader_open = reader_open,

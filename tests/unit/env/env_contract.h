@@ -163,6 +163,25 @@ static void reserved_space_is_zeros_beyond_the_end_and_given_back(void **state)
     assert_true(allocated("f") < 1 << 20);
 }
 
+static void zeros_ahead_change_nothing_that_is_read(void **state)
+{
+    struct env_writer *w;
+
+    (void)state;
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(append_str(w, "abc"), 0);
+    env_writer_zero(w, 1 << 20); /* not reserved: of no use */
+    assert_int_equal(size_of("f"), 3);
+    assert_int_equal(env_writer_reserve(w, 1 << 20), 0);
+    env_writer_zero(w, 200 << 10);
+    env_writer_zero(w, 2);
+    assert_int_equal(w->len, 3);
+    assert_int_equal(append_str(w, "def"), 0);
+    assert_int_equal(env_writer_sync(w), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_contents("f", "abcdef");
+}
+
 static void truncating_cuts_and_appending_goes_on_from_there(void **state)
 {
     struct env_writer *w;
@@ -372,6 +391,7 @@ static void what_files_take_is_counted(void **state)
     TEST(appended_parts_follow_each_other), TEST(an_append_of_very_many_parts_is_whole),           \
         TEST(creating_empties_what_was_there),                                                     \
         TEST(reserved_space_is_zeros_beyond_the_end_and_given_back),                               \
+        TEST(zeros_ahead_change_nothing_that_is_read),                                             \
         TEST(truncating_cuts_and_appending_goes_on_from_there),                                    \
         TEST(a_failed_append_leaves_the_old_length), TEST(reads_stop_at_the_end),                  \
         TEST(a_small_file_has_a_largest_length), TEST(a_missing_file_is_not_described),            \

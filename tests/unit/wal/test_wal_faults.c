@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "lib/rng.h"
 #include "lsm/base/err.h"
 
 static unsigned fill(struct wal_writer *w, uint64_t *seqno, bool urgent)
@@ -212,6 +213,50 @@ static void a_sync_may_run_beside_appends(void **state)
     scratch_free(path);
 }
 
+/* Append records of 900 bytes that nothing shrinks, each synced or not. */
+static uint64_t zeros_written_for(bool synced, unsigned record_count)
+{
+    uint8_t bytes[900];
+    struct wal_writer *w;
+    struct wal_reader *r;
+    struct wal_record got;
+    unsigned count = 0;
+    struct rng rng = {1};
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)rng_next(&rng);
+    assert_int_equal(wal_writer_create(env, NUMBER, LAST_SEQNO, &w), 0);
+    for (unsigned i = 0; i < record_count; i++) {
+        struct wal_record record = {LAST_SEQNO + 1 + i, 1, i, 0, slice_of(bytes, sizeof(bytes))};
+
+        assert_int_equal(wal_writer_append(w, &record, 1, false), 0);
+        if (synced)
+            assert_int_equal(wal_writer_sync(w), 0);
+    }
+    assert_int_equal(wal_writer_close(w), 0);
+    assert_int_equal(wal_reader_open(env, NUMBER, &r), 0);
+    while (wal_reader_next(r, &got) == 1)
+        count++;
+    assert_int_equal(count, record_count);
+    wal_reader_close(r);
+    return env_fault_calls(fault, ENV_FAULT_ZERO);
+}
+
+static void a_log_that_is_synced_often_has_zeros_ahead(void **state)
+{
+    uint64_t len = 2000 * 930, step = 256 << 10;
+
+    (void)state;
+    assert_true(zeros_written_for(true, 2000) >= len / step);
+    assert_true(env_fault_calls(fault, ENV_FAULT_ZERO) <= len / step + 1);
+}
+
+static void a_log_that_nobody_syncs_has_no_zeros_ahead(void **state)
+{
+    (void)state;
+    assert_int_equal(zeros_written_for(false, 2000), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -224,6 +269,8 @@ int main(void)
         TEST(a_failed_read_is_no_end),
         TEST(crashes_lose_only_what_was_not_synced),
         TEST(a_sync_may_run_beside_appends),
+        TEST(a_log_that_is_synced_often_has_zeros_ahead),
+        TEST(a_log_that_nobody_syncs_has_no_zeros_ahead),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
