@@ -3,6 +3,10 @@
  */
 #include "lsm/db/db.h"
 
+enum {
+    PUT_STACK_LEN = 1024
+};
+
 int lsm_batch_new(struct lsm_batch **ret)
 {
     struct lsm_batch *b = calloc(1, sizeof(*b));
@@ -98,15 +102,30 @@ int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len, uint64
     return err;
 }
 
+/* A batch of one small operation needs no memory of its own. */
+static void put_on_stack(struct lsm_batch *b, uint8_t *stack, size_t stack_len, size_t len)
+{
+    if (len <= stack_len - BATCH_OP_HEADER_LEN_MAX)
+        b->bytes = (struct buf){.data = stack, .cap = stack_len};
+}
+
 int lsm_put(struct lsm_db *db, const void *key, size_t key_len, const void *value, size_t value_len,
             unsigned flags)
 {
+    uint8_t stack[PUT_STACK_LEN];
     struct lsm_batch b = {0};
-    int err = lsm_batch_put(&b, key, key_len, value, value_len);
+    int err = check_lengths(&b, key_len, value_len);
 
+    if (err)
+        return err;
+    if (db->options.blob_len_min && value_len >= db->options.blob_len_min)
+        return db_put_large(db, slice_of(key, key_len), slice_of(value, value_len), flags);
+    put_on_stack(&b, stack, sizeof(stack), key_len + value_len);
+    err = lsm_batch_put(&b, key, key_len, value, value_len);
     if (!err)
         err = lsm_write(db, &b, flags);
-    buf_free(&b.bytes);
+    if (b.bytes.data != stack)
+        buf_free(&b.bytes);
     return err;
 }
 

@@ -118,26 +118,43 @@ static int emit_piece(struct lsm_db *db, struct slice piece, const struct blob_r
     return err;
 }
 
-static int move_piece(struct lsm_db *db, struct slice *in, bool urgent, struct blob_batch *bb)
+/* Append the first `count` records of the scratch, which gets their references. */
+static int append_piece(struct lsm_db *db, struct blob_batch *bb, unsigned count, bool urgent)
 {
     struct blob_scratch *s = bb->scratch;
-    struct slice piece = *in;
     struct blob_meta *file;
     uint64_t len = 0;
-    unsigned count;
-    int err = compress_piece(db, in, s, &count);
+    int err = 0;
 
-    piece.len -= in->len;
     for (unsigned i = 0; i < count; i++)
         len += blob_record_len(s->records[i].key.len, s->records[i].stored.len);
-    if (!err && count) {
-        err = urgent ? 0 : db_check_space(db, (size_t)len);
-        if (!err)
-            err = blobs_append(db, BLOB_HOT, s->records, count, s->refs, &file);
-        if (!err)
-            err = hold(bb, file);
-    }
-    return err ? err : emit_piece(db, piece, s->refs, &s->batch);
+    if (!urgent)
+        err = db_check_space(db, (size_t)len);
+    if (!err)
+        err = blobs_append(db, BLOB_HOT, s->records, count, s->refs, &file);
+    return err ? err : hold(bb, file);
+}
+
+static int move_piece(struct lsm_db *db, struct slice *in, bool urgent, struct blob_batch *bb)
+{
+    struct slice piece = *in;
+    unsigned count;
+    int err = compress_piece(db, in, bb->scratch, &count);
+
+    piece.len -= in->len;
+    if (!err && count)
+        err = append_piece(db, bb, count, urgent);
+    return err ? err : emit_piece(db, piece, bb->scratch->refs, &bb->scratch->batch);
+}
+
+static int begin(struct lsm_db *db, struct blob_batch *bb)
+{
+    bb->scratch = blobs_scratch_get(db);
+    if (!bb->scratch)
+        return -ENOMEM;
+    lsm_batch_clear(&bb->scratch->batch);
+    bb->batch = &bb->scratch->batch;
+    return 0;
 }
 
 int blob_batch_make(struct lsm_db *db, const struct lsm_batch *b, bool urgent,
@@ -149,16 +166,50 @@ int blob_batch_make(struct lsm_db *db, const struct lsm_batch *b, bool urgent,
     *ret = (struct blob_batch){.batch = b};
     if (db->options.blob_len_min == 0 || b->put_len_max < db->options.blob_len_min)
         return 0;
-    ret->scratch = blobs_scratch_get(db);
-    if (!ret->scratch)
-        return -ENOMEM;
-    lsm_batch_clear(&ret->scratch->batch);
+    err = begin(db, ret);
+    if (err)
+        return err;
     while (!err && in.len)
         err = move_piece(db, &in, urgent, ret);
     ret->scratch->batch.count = b->count;
     ret->scratch->batch.delete_count = b->delete_count;
     ret->scratch->batch.patch_count = b->patch_count;
-    ret->batch = &ret->scratch->batch;
+    if (err)
+        blob_batch_done(db, ret, -ENOSPC);
+    return err;
+}
+
+/* The value's bytes go from the caller's memory into the compression. */
+static int move_put(struct lsm_db *db, struct slice key, struct slice value, bool urgent,
+                    struct blob_batch *bb)
+{
+    struct blob_scratch *s = bb->scratch;
+    uint8_t bytes[BLOB_REF_LEN_MAX];
+    int err = reserve_piece(s);
+
+    s->stored.len = 0;
+    if (!err)
+        err =
+            blob_compress(key, value, db->options.compress, &s->stored, &s->records[0], &s->at[0]);
+    if (!err)
+        err = append_piece(db, bb, 1, urgent);
+    if (err)
+        return err;
+    return batch_append(&s->batch.bytes, KIND_BLOB_REF, key,
+                        slice_of(bytes, blob_ref_encode(&s->refs[0], bytes)));
+}
+
+int blob_batch_make_put(struct lsm_db *db, struct slice key, struct slice value, bool urgent,
+                        struct blob_batch *ret)
+{
+    int err;
+
+    *ret = (struct blob_batch){0};
+    err = begin(db, ret);
+    if (err)
+        return err;
+    ret->scratch->batch.count = 1;
+    err = move_put(db, key, value, urgent, ret);
     if (err)
         blob_batch_done(db, ret, -ENOSPC);
     return err;

@@ -52,6 +52,9 @@ struct blob_batch {
 /* -ENOSPC: the disk is full. On failure there is nothing to be done. */
 int blob_batch_make(struct lsm_db *db, const struct lsm_batch *b, bool urgent,
                     struct blob_batch *ret);
+/* The same for a batch that would be one put of a large value, which is not copied. */
+int blob_batch_make_put(struct lsm_db *db, struct slice key, struct slice value, bool urgent,
+                        struct blob_batch *ret);
 /* err: what writing it gave. */
 void blob_batch_done(struct lsm_db *db, struct blob_batch *bb, int err);
 

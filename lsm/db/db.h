@@ -105,14 +105,18 @@ struct lsm_db {
     atomic_bool closing;
     /* The last reading of the disk, see room.c. */
     atomic_uint_fast64_t space_total, space_free, space_checked_ns, space_written;
+    /* Of the superversion's full memtables; written under mu, for the pace of writers. */
+    atomic_uint imm_count;
+    atomic_uint_fast64_t imms_len; /* bytes */
     struct db_counters counters;
 
     struct mutex queue_mu;                  /* order 1 */
     struct writer *queue_head, *queue_tail; /* [queue_mu] the head leads */
 
     /* Touched only by the writer that leads the queue. */
-    uint64_t last_seqno;  /* given to an operation */
-    uint64_t time_due_ns; /* when the next point of time is to be remembered */
+    uint64_t last_seqno;       /* given to an operation */
+    struct memtable *lead_mem; /* that of the superversion, which holds it */
+    uint64_t time_due_ns;      /* when the next point of time is to be remembered */
     struct pace pace;
 
     struct mutex sync_mu; /* order 1 */
@@ -199,8 +203,7 @@ size_t budget_keep_len(const struct lsm_options *o);
 /* logs.c: the list of logs and their durability. */
 /* The log becomes the newest; its records come after begin_seqno. */
 int wals_add(struct lsm_db *db, struct wal_writer *writer, uint64_t begin_seqno);
-/* The log that takes the writes. Only the leader of the queue may ask: it cannot be dropped
- * meanwhile. */
+/* The log that takes the writes. Only the leader of the queue may ask, who alone changes it. */
 struct wal_writer *wals_newest(struct lsm_db *db);
 /* Where the log with this number begins; [mu]. */
 uint64_t wals_begin_locked(struct lsm_db *db, uint64_t number) REQUIRES(db->mu);
@@ -233,6 +236,8 @@ uint64_t db_space_reserve(uint64_t total_len);
 /* Bytes that may be written to give space back: not what memtables need, nor all of the reserve. */
 uint64_t db_space_to_spare(struct lsm_db *db);
 
+/* write.c: lsm_put of a value that goes to a blob file. Lengths have been checked. */
+int db_put_large(struct lsm_db *db, struct slice key, struct slice value, unsigned flags);
 /* write.c: switch the memtable, unless somebody is writing just now. */
 void queue_try_switch_memtable(struct lsm_db *db);
 /* write.c: switch the memtable from outside; *ret is the last one to wait for, referenced, or NULL.

@@ -39,12 +39,7 @@ int wals_add(struct lsm_db *db, struct wal_writer *writer, uint64_t begin_seqno)
 
 struct wal_writer *wals_newest(struct lsm_db *db)
 {
-    struct wal_writer *writer;
-
-    mutex_lock(&db->mu);
-    writer = db->wals_newest->writer;
-    mutex_unlock(&db->mu);
-    return writer;
+    return db->wals_newest->writer;
 }
 
 uint64_t wals_begin_locked(struct lsm_db *db, uint64_t number)

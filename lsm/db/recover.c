@@ -254,11 +254,18 @@ static int replay_all(struct replay *r)
 static int install(struct replay *r, struct version *version)
 {
     struct memtable *imms[IMM_COUNT_MAX];
+    struct superversion *sv;
 
     for (unsigned i = 0; i < r->full_count; i++)
         imms[i] = r->full[r->full_count - 1 - i];
-    r->db->sv = sv_new(r->mem, imms, r->full_count, version);
-    return r->db->sv ? 0 : -ENOMEM;
+    sv = sv_new(r->mem, imms, r->full_count, version);
+    if (!sv)
+        return -ENOMEM;
+    mutex_lock(&r->db->mu);
+    (void)sv_install_locked(r->db, sv);
+    mutex_unlock(&r->db->mu);
+    r->db->lead_mem = r->mem;
+    return 0;
 }
 
 /*

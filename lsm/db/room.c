@@ -34,7 +34,7 @@ enum {
  */
 static int refresh_space(struct lsm_db *db, size_t len)
 {
-    uint64_t now = now_ns(CLOCK_MONOTONIC), total, free_len;
+    uint64_t now = now_ns(CLOCK_MONOTONIC_COARSE), total, free_len;
     int err;
 
     db->space_written += len;
@@ -68,57 +68,69 @@ static size_t memtable_limit(const struct lsm_db *db)
     return part > MEMTABLE_LEN_MIN ? (size_t)part : MEMTABLE_LEN_MIN;
 }
 
-static size_t memtables_len(const struct superversion *sv)
+/* The full memtables, as the leader sees them: it alone makes them more. */
+struct full {
+    unsigned count;
+    uint64_t len; /* bytes */
+};
+
+static struct full full_memtables(struct lsm_db *db)
 {
-    size_t len = memtable_len(sv->mem);
+    return (struct full){
+        .count = atomic_load_explicit(&db->imm_count, memory_order_relaxed),
+        .len = atomic_load_explicit(&db->imms_len, memory_order_relaxed),
+    };
+}
+
+/* For those who do not lead. */
+static uint64_t memtables_len(struct lsm_db *db)
+{
+    struct superversion *sv = sv_get(db);
+    uint64_t len = memtable_len(sv->mem);
 
     for (unsigned i = 0; i < sv->imm_count; i++)
         len += memtable_len(sv->imms[i]);
+    sv_put(sv);
     return len;
 }
 
 /* What must be free before `len` more bytes are taken. */
-static uint64_t space_needed(const struct superversion *sv, size_t len, uint64_t total_len)
+static uint64_t space_needed(uint64_t mem_len, size_t len, uint64_t total_len)
 {
-    return memtables_len(sv) + 2 * (uint64_t)len + db_space_reserve(total_len);
+    return mem_len + 2 * (uint64_t)len + db_space_reserve(total_len);
 }
 
 bool db_space_is_low(struct lsm_db *db)
 {
-    struct superversion *sv = sv_get(db);
     uint64_t total, free_len;
-    bool low = db_space(db, &total, &free_len) || free_len < space_needed(sv, 0, total);
 
-    sv_put(sv);
-    return low;
+    return db_space(db, &total, &free_len) ||
+           free_len < space_needed(memtables_len(db), 0, total);
 }
 
 uint64_t db_space_to_spare(struct lsm_db *db)
 {
-    struct superversion *sv = sv_get(db);
-    uint64_t total, free_len, kept, spare = 0;
+    uint64_t total, free_len, kept;
 
     /* The reserve is there for this: on a full disk nothing else gives space back. */
-    if (db_space(db, &total, &free_len) == 0) {
-        kept = memtables_len(sv) + db_space_reserve(total) / RESERVE_KEPT_PART;
-        spare = free_len > kept ? free_len - kept : 0;
-    }
-    sv_put(sv);
-    return spare;
+    if (db_space(db, &total, &free_len))
+        return 0;
+    kept = memtables_len(db) + db_space_reserve(total) / RESERVE_KEPT_PART;
+    return free_len > kept ? free_len - kept : 0;
 }
 
-static int check_space(struct lsm_db *db, const struct superversion *sv, size_t len)
+static int check_space(struct lsm_db *db, uint64_t mem_len, size_t len)
 {
     int err = refresh_space(db, len);
 
     if (err)
         return err;
-    if (db->space_free >= space_needed(sv, len, db->space_total) + db->space_written)
+    if (db->space_free >= space_needed(mem_len, len, db->space_total) + db->space_written)
         return 0;
     /* Look again at once before refusing: space may just have come back. */
     db->space_checked_ns = 0;
     err = refresh_space(db, 0);
-    if (err || db->space_free >= space_needed(sv, len, db->space_total))
+    if (err || db->space_free >= space_needed(mem_len, len, db->space_total))
         return err;
     mutex_lock(&db->mu);
     db->disk_full = true;
@@ -129,24 +141,19 @@ static int check_space(struct lsm_db *db, const struct superversion *sv, size_t 
 
 int db_check_space(struct lsm_db *db, size_t len)
 {
-    struct superversion *sv = sv_get(db);
-    int err = check_space(db, sv, len);
-
-    sv_put(sv);
-    return err;
+    return check_space(db, memtables_len(db), len);
 }
 
-static uint64_t price(struct lsm_db *db, const struct superversion *sv, size_t len)
+static uint64_t price(struct lsm_db *db, struct full full, size_t len)
 {
     const struct background *bg = &db->background;
     uint64_t done = atomic_load_explicit(&bg->flush_done_len, memory_order_relaxed);
-    uint64_t mem = memtable_len(sv->mem), full = memtables_len(sv) - mem;
     struct pace_debt debt = {
         .memtable_len = db->options.memtable_len,
-        .mem_len = mem + len,
-        .imm_count = sv->imm_count,
+        .mem_len = memtable_len(db->lead_mem) + len,
+        .imm_count = full.count,
         .imm_count_max = db->options.memtable_count_max - 1,
-        .unflushed_len = full > done ? full - done : 0,
+        .unflushed_len = full.len > done ? full.len - done : 0,
         .l0_runs = atomic_load_explicit(&bg->l0_runs, memory_order_relaxed),
         .l0_compact_count = db->options.l0_compact_count,
         .debt_len = atomic_load_explicit(&bg->debt_len, memory_order_relaxed),
@@ -157,15 +164,15 @@ static uint64_t price(struct lsm_db *db, const struct superversion *sv, size_t l
     return pace_ps_per_b(&debt);
 }
 
-static void pace(struct lsm_db *db, const struct superversion *sv, size_t len)
+static void pace(struct lsm_db *db, size_t len)
 {
-    uint64_t ps_per_b = price(db, sv, len), now, ns;
+    uint64_t ps_per_b = price(db, full_memtables(db), len), now, ns;
     struct timespec ts;
 
     if (ps_per_b == 0)
         return;
     now = now_ns(CLOCK_MONOTONIC);
-    ns = pace_take(&db->pace, sv->mem, memtable_len(sv->mem), ps_per_b, now);
+    ns = pace_take(&db->pace, db->lead_mem, memtable_len(db->lead_mem), ps_per_b, now);
     if (ns == 0)
         return;
     ts = (struct timespec){0, (long)ns};
@@ -220,6 +227,8 @@ int db_switch_memtable(struct lsm_db *db)
         imms[i + 1] = db->sv->imms[i];
     sv = sv_new(mem, imms, db->sv->imm_count + 1, db->sv->version);
     old = sv ? sv_install_locked(db, sv) : NULL;
+    if (sv)
+        db->lead_mem = mem;
     flush_count_locked(db);
     db->background.filled_ns = now_ns(CLOCK_MONOTONIC);
     cond_broadcast(&db->work_cond);
@@ -275,34 +284,34 @@ int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent)
  * Is it time for another memtable? Also because of what it refers to: overwritten large values give
  * their space back only after their references were flushed.
  */
-static bool memtable_is_full(struct lsm_db *db, const struct superversion *sv)
+static bool memtable_is_full(struct lsm_db *db, struct full full)
 {
+    struct memtable *mem = db->lead_mem;
     size_t limit = memtable_limit(db);
-    uint64_t len = memtable_len(sv->mem), blob_len = memtable_file_len(sv->mem) / BLOB_LEN_FACTOR;
+    uint64_t len = memtable_len(mem), blob_len = memtable_file_len(mem) / BLOB_LEN_FACTOR;
 
-    if (memtable_empty(sv->mem))
+    if (memtable_empty(mem))
         return false;
     len = len > blob_len ? len : blob_len;
     if (len < limit && atomic_load(&db->delete_count) < MEMTABLE_DELETE_COUNT_MAX)
         return false;
     /* Rather than wait for a flush, let this one grow a little. */
-    return sv->imm_count + 1 < db->options.memtable_count_max || limit < db->options.memtable_len ||
+    return full.count + 1 < db->options.memtable_count_max || limit < db->options.memtable_len ||
            len >= limit + limit / PACE_STRETCH_PART;
 }
 
 int db_make_room(struct lsm_db *db, size_t len, bool urgent)
 {
-    struct superversion *sv = sv_get(db);
+    struct full full = full_memtables(db);
     int err = db_writable(db);
 
     if (!err && !urgent)
-        err = check_space(db, sv, len);
+        err = check_space(db, memtable_len(db->lead_mem) + full.len, len);
     else if (!err)
         err = refresh_space(db, len);
-    if (!err && memtable_is_full(db, sv))
-        err = db_renew_memtable(db, sv->imm_count, urgent);
+    if (!err && memtable_is_full(db, full))
+        err = db_renew_memtable(db, full.count, urgent);
     if (!err && !urgent)
-        pace(db, sv, len);
-    sv_put(sv);
+        pace(db, len);
     return err;
 }

@@ -50,7 +50,12 @@ void sv_put(struct superversion *sv)
 struct superversion *sv_install_locked(struct lsm_db *db, struct superversion *sv)
 {
     struct superversion *old = db->sv;
+    uint64_t len = 0;
 
+    for (unsigned i = 0; i < sv->imm_count; i++)
+        len += memtable_len(sv->imms[i]);
+    atomic_store_explicit(&db->imm_count, sv->imm_count, memory_order_relaxed);
+    atomic_store_explicit(&db->imms_len, len, memory_order_relaxed);
     db->sv = sv;
     return old;
 }

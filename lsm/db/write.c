@@ -30,11 +30,13 @@ struct group;
 struct writer {
     struct writer *next;
     const struct lsm_batch *batch;
+    uint64_t moved_len; /* bytes of the caller's batch that went to blob files */
     bool urgent;
     enum writer_state state;
     int err;
     uint64_t first_seqno;
     struct group *group; /* of a member that inserts for itself */
+    bool has_cond;       /* it has waited: most never do */
     struct cond cond;
 };
 
@@ -42,10 +44,32 @@ struct group {
     struct writer *members[GROUP_COUNT_MAX]; /* [0] is the leader */
     unsigned count;
     uint64_t op_count;
-    size_t len;
+    size_t len;         /* bytes of their batches */
+    uint64_t moved_len; /* and of what went to blob files instead */
     struct memtable *mem;
     unsigned inserting; /* [queue_mu] members that still insert for themselves */
 };
+
+static void writer_wait(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
+{
+    if (!w->has_cond)
+        cond_init(&w->cond);
+    w->has_cond = true;
+    cond_wait(&w->cond, &db->queue_mu);
+}
+
+/* Under the queue's lock, so that whoever does not wait yet sees what has changed. */
+static void writer_wake(struct writer *w)
+{
+    if (w->has_cond)
+        cond_signal(&w->cond);
+}
+
+static void writer_done(struct writer *w)
+{
+    if (w->has_cond)
+        cond_done(&w->cond);
+}
 
 /* Stand in the queue until it is this writer's turn to lead, to insert, or to return. */
 static void enqueue(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
@@ -58,7 +82,7 @@ static void enqueue(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
     if (db->queue_head == w)
         w->state = WRITER_LEADS;
     while (w->state == WRITER_QUEUED)
-        cond_wait(&w->cond, &db->queue_mu);
+        writer_wait(db, w);
 }
 
 static void collect(struct lsm_db *db, struct group *g) REQUIRES(db->queue_mu)
@@ -74,6 +98,7 @@ static void collect(struct lsm_db *db, struct group *g) REQUIRES(db->queue_mu)
             break;
         g->members[g->count++] = w;
         g->len += len;
+        g->moved_len += w->moved_len;
         g->op_count += w->batch->count;
     }
 }
@@ -93,6 +118,14 @@ static void note_deletions(struct lsm_db *db, const struct group *g)
     mutex_lock(&db->mu);
     cond_signal(&db->work_cond);
     mutex_unlock(&db->mu);
+}
+
+/* A counter that nobody else changes. */
+static void count_as_leader(atomic_uint_fast64_t *counter, uint64_t more)
+{
+    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
+
+    atomic_store_explicit(counter, count + more, memory_order_relaxed);
 }
 
 /* One append for the whole group. Sequence numbers count only when it succeeds. */
@@ -124,8 +157,7 @@ static int append(struct lsm_db *db, struct group *g)
     db->last_seqno = seqno;
     db_note_time(db, records[0].first_seqno, time_ns);
     note_deletions(db, g);
-    atomic_fetch_add_explicit(&db->counters.wal_write_len, wal_writer_len(wal) - len,
-                              memory_order_relaxed);
+    count_as_leader(&db->counters.wal_write_len, wal_writer_len(wal) - len);
     return 0;
 }
 
@@ -140,11 +172,31 @@ static bool inserts_itself(const struct group *g, unsigned i)
     return i > 0 && g->members[i]->batch->bytes.len >= OWN_INSERT_LEN_MIN;
 }
 
+static bool any_inserts_itself(const struct group *g)
+{
+    for (unsigned i = 1; i < g->count; i++) {
+        if (inserts_itself(g, i))
+            return true;
+    }
+    return false;
+}
+
+static int insert_all(struct group *g)
+{
+    int err = 0;
+
+    for (unsigned i = 0; !err && i < g->count; i++)
+        err = insert(g->members[i], g->mem);
+    return err;
+}
+
 /* Let the big members insert for themselves, insert for the others, and wait for all. */
 static int insert_group(struct lsm_db *db, struct group *g)
 {
     int err = 0;
 
+    if (!any_inserts_itself(g))
+        return insert_all(g);
     mutex_lock(&db->queue_mu);
     for (unsigned i = 1; i < g->count; i++) {
         if (!inserts_itself(g, i))
@@ -152,7 +204,7 @@ static int insert_group(struct lsm_db *db, struct group *g)
         g->members[i]->group = g;
         g->members[i]->state = WRITER_INSERTS;
         g->inserting++;
-        cond_signal(&g->members[i]->cond);
+        writer_wake(g->members[i]);
     }
     mutex_unlock(&db->queue_mu);
     for (unsigned i = 0; i < g->count; i++) {
@@ -162,7 +214,7 @@ static int insert_group(struct lsm_db *db, struct group *g)
     }
     mutex_lock(&db->queue_mu);
     while (g->inserting)
-        cond_wait(&g->members[0]->cond, &db->queue_mu);
+        writer_wait(db, g->members[0]);
     for (unsigned i = 1; i < g->count; i++)
         err = err ? err : g->members[i]->err;
     mutex_unlock(&db->queue_mu);
@@ -181,9 +233,9 @@ static void insert_own(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_m
     w->err = err;
     w->state = WRITER_QUEUED;
     if (--g->inserting == 0)
-        cond_signal(&g->members[0]->cond);
+        writer_wake(g->members[0]);
     while (w->state == WRITER_QUEUED)
-        cond_wait(&w->cond, &db->queue_mu);
+        writer_wait(db, w);
 }
 
 /* Take the group off the queue, tell its members, and wake who leads next. */
@@ -196,11 +248,11 @@ static void leave(struct lsm_db *db, struct group *g, int err) REQUIRES(db->queu
         w->err = err;
         w->state = WRITER_DONE;
         if (i)
-            cond_signal(&w->cond);
+            writer_wake(w);
     }
     if (db->queue_head) {
         db->queue_head->state = WRITER_LEADS;
-        cond_signal(&db->queue_head->cond);
+        writer_wake(db->queue_head);
     } else {
         db->queue_tail = NULL;
     }
@@ -213,24 +265,25 @@ static int commit_group(struct lsm_db *db, struct group *g)
 
     if (err)
         return err;
-    mutex_lock(&db->mu);
-    g->mem = db->sv->mem;
-    mutex_unlock(&db->mu);
+    g->mem = db->lead_mem;
     err = insert_group(db, g);
     /* The log has it and the memtable may hold a part: only replaying can put that right. */
     if (err)
         return db_fail(db, err, "no memory for a write that is in the log");
     atomic_store_explicit(&db->visible_seqno, db->last_seqno, memory_order_release);
-    atomic_fetch_add_explicit(&db->counters.write_count, g->count, memory_order_relaxed);
-    atomic_fetch_add_explicit(&db->counters.write_len, g->len, memory_order_relaxed);
+    count_as_leader(&db->counters.write_count, g->count);
+    count_as_leader(&db->counters.write_len, g->len + g->moved_len);
     return 0;
 }
 
 static void lead(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
 {
-    struct group g = {0};
+    struct group g;
     int err;
 
+    /* Its list is long, and mostly empty. */
+    g.count = g.inserting = 0;
+    g.op_count = g.moved_len = g.len = 0;
     mutex_unlock(&db->queue_mu);
     err = db_make_room(db, w->batch->bytes.len, w->urgent);
     mutex_lock(&db->queue_mu);
@@ -254,11 +307,12 @@ static int describe(struct lsm_db *db, int err)
                      err_text(err));
 }
 
-static int write_batch(struct lsm_db *db, const struct lsm_batch *b, bool urgent)
+static int write_batch(struct lsm_db *db, const struct lsm_batch *b, uint64_t moved_len,
+                       bool urgent)
 {
-    struct writer w = {.batch = b, .urgent = urgent, .state = WRITER_QUEUED};
+    struct writer w = {
+        .batch = b, .moved_len = moved_len, .urgent = urgent, .state = WRITER_QUEUED};
 
-    cond_init(&w.cond);
     mutex_lock(&db->queue_mu);
     enqueue(db, &w);
     if (w.state == WRITER_INSERTS)
@@ -266,13 +320,21 @@ static int write_batch(struct lsm_db *db, const struct lsm_batch *b, bool urgent
     if (w.state == WRITER_LEADS)
         lead(db, &w);
     mutex_unlock(&db->queue_mu);
-    cond_done(&w.cond);
+    writer_done(&w);
     if (!w.err && b->patch_count)
         fold_limit_after_write(db, b, w.first_seqno);
     return describe(db, w.err);
 }
 
 /* Large values are on their way to the disk before the batch joins the queue. */
+static int write_made(struct lsm_db *db, struct blob_batch *bb, uint64_t len, bool urgent)
+{
+    int err = write_batch(db, bb->batch, len - bb->batch->bytes.len, urgent);
+
+    blob_batch_done(db, bb, err);
+    return err;
+}
+
 static int write_moved(struct lsm_db *db, const struct lsm_batch *b, bool urgent)
 {
     struct blob_batch bb;
@@ -280,14 +342,15 @@ static int write_moved(struct lsm_db *db, const struct lsm_batch *b, bool urgent
 
     if (err)
         return err;
-    err = write_batch(db, bb.batch, urgent);
+    err = write_made(db, &bb, b->bytes.len, urgent);
     if (err && err != -ENOSPC)
         batch_files_keep(b);
-    if (!err && bb.batch != b)
-        atomic_fetch_add_explicit(&db->counters.write_len, b->bytes.len - bb.batch->bytes.len,
-                                  memory_order_relaxed);
-    blob_batch_done(db, &bb, err);
     return err;
+}
+
+static int sync_if_asked(struct lsm_db *db, unsigned flags)
+{
+    return flags & LSM_WRITE_SYNC ? db_sync_to(db, atomic_load(&db->visible_seqno)) : 0;
 }
 
 int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
@@ -301,9 +364,22 @@ int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
                         db->env->path);
     if (!err && b->count)
         err = write_moved(db, b, flags & LSM_WRITE_URGENT);
-    if (!err && flags & LSM_WRITE_SYNC)
-        err = db_sync_to(db, atomic_load(&db->visible_seqno));
-    return err;
+    return err ? err : sync_if_asked(db, flags);
+}
+
+int db_put_large(struct lsm_db *db, struct slice key, struct slice value, unsigned flags)
+{
+    bool urgent = flags & LSM_WRITE_URGENT;
+    struct blob_batch bb;
+    int err;
+
+    err_clear();
+    err = db_writable(db);
+    if (!err)
+        err = blob_batch_make_put(db, key, value, urgent, &bb);
+    if (!err)
+        err = write_made(db, &bb, key.len + value.len, urgent);
+    return err ? err : sync_if_asked(db, flags);
 }
 
 int lsm_sync(struct lsm_db *db)
@@ -326,7 +402,6 @@ int queue_switch_memtable(struct lsm_db *db, struct memtable **ret)
     int err = 0;
 
     *ret = NULL;
-    cond_init(&w.cond);
     mutex_lock(&db->queue_mu);
     enqueue(db, &w);
     mutex_unlock(&db->queue_mu);
@@ -342,7 +417,7 @@ int queue_switch_memtable(struct lsm_db *db, struct memtable **ret)
     mutex_lock(&db->queue_mu);
     leave(db, &g, err);
     mutex_unlock(&db->queue_mu);
-    cond_done(&w.cond);
+    writer_done(&w);
     return err;
 }
 
@@ -359,7 +434,6 @@ void queue_try_switch_memtable(struct lsm_db *db)
         mutex_unlock(&db->queue_mu);
         return;
     }
-    cond_init(&w.cond);
     enqueue(db, &w);
     mutex_unlock(&db->queue_mu);
     sv = sv_get(db);
@@ -371,5 +445,5 @@ void queue_try_switch_memtable(struct lsm_db *db)
     mutex_lock(&db->queue_mu);
     leave(db, &g, err);
     mutex_unlock(&db->queue_mu);
-    cond_done(&w.cond);
+    writer_done(&w);
 }

@@ -88,7 +88,7 @@ int batch_next(struct slice *in, struct batch_op *ret)
 static int begin(struct buf *batch, enum kind kind, struct slice key, size_t value_len)
 {
     uint8_t byte = (uint8_t)kind;
-    int err = buf_reserve(batch, 1 + VARINT64_LEN_MAX + key.len + VARINT64_LEN_MAX + value_len);
+    int err = buf_reserve(batch, BATCH_OP_HEADER_LEN_MAX + key.len + value_len);
 
     if (!err)
         err = buf_append(batch, &byte, 1);

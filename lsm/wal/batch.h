@@ -13,6 +13,10 @@ struct batch_op {
     struct slice value; /* as in enum kind: patch record, range end, value */
 };
 
+enum {
+    BATCH_OP_HEADER_LEN_MAX = 1 + 2 * VARINT64_LEN_MAX /* what an operation adds to key and value */
+};
+
 /* Take the next operation from the front of *in: 1 and *ret, 0 at the end, ERR_BATCH_DAMAGED. */
 int batch_next(struct slice *in, struct batch_op *ret);
 /* Append an operation. */
