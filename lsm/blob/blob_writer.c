@@ -164,8 +164,8 @@ int blob_writer_free(struct blob_writer *w)
     return err;
 }
 
-int blob_compress(struct slice key, struct slice value, bool compress, struct buf *scratch,
-                  struct blob_record *ret, long long *ret_at)
+int blob_compress(struct slice key, struct slice value, bool compress, struct blob_effort *effort,
+                  struct buf *scratch, struct blob_record *ret, long long *ret_at)
 {
     size_t room = value.len - value.len / 16;
     int len = 0, err;
@@ -176,8 +176,9 @@ int blob_compress(struct slice key, struct slice value, bool compress, struct bu
         err = buf_reserve(scratch, room);
         if (err)
             return err;
-        len = LZ4_compress_default((const char *)value.data, (char *)scratch->data + scratch->len,
-                                   (int)value.len, (int)room);
+        len = LZ4_compress_fast((const char *)value.data, (char *)scratch->data + scratch->len,
+                                (int)value.len, (int)room,
+                                effort ? blob_effort_acceleration(effort, value) : 1);
     }
     if (len > 0) {
         *ret_at = (long long)scratch->len;

@@ -4,6 +4,7 @@
 #ifndef LSM_BLOB_BLOB_WRITER_H
 #define LSM_BLOB_BLOB_WRITER_H
 
+#include "lsm/blob/blob_effort.h"
 #include "lsm/blob/blob_format.h"
 #include "lsm/blob/blob_store.h"
 
@@ -27,13 +28,13 @@ int blob_writer_free(struct blob_writer *w);
 /*
  * The value as it will be stored: appended to *scratch in LZ4 form when `compress` and it shrinks
  * by 1/16, else itself. ret->stored borrows from value or, at *ret_at, from scratch: the caller
- * points it there once scratch no longer grows.
+ * points it there once scratch no longer grows. effort: NULL for all of it.
  */
 enum {
     BLOB_NOT_IN_SCRATCH = -1
 };
-int blob_compress(struct slice key, struct slice value, bool compress, struct buf *scratch,
-                  struct blob_record *ret, long long *ret_at);
+int blob_compress(struct slice key, struct slice value, bool compress, struct blob_effort *effort,
+                  struct buf *scratch, struct blob_record *ret, long long *ret_at);
 
 /* The file as text, one line per record; damaged places are named. */
 int blob_to_text(struct env *env, uint64_t number, bool full_values,

@@ -73,7 +73,7 @@ int values_put(struct values *v, struct slice user, uint64_t seqno, struct slice
     if (b->len_min == 0 || value.len < b->len_min)
         return output_add(v->output, user, seqno, KIND_PUT, value);
     v->scratch.len = 0;
-    err = blob_compress(user, value, b->compress, &v->scratch, &r, &at);
+    err = blob_compress(user, value, b->compress, NULL, &v->scratch, &r, &at);
     return err ? err : append(v, user, seqno, &r);
 }
 

@@ -67,8 +67,8 @@ static int compress_piece(struct lsm_db *db, struct slice *in, struct blob_scrat
 
         if (!is_large(db, &op))
             continue;
-        err = blob_compress(op.key, op.value, db->options.compress, &s->stored, &s->records[n],
-                            &s->at[n]);
+        err = blob_compress(op.key, op.value, db->options.compress, &db->blob_effort, &s->stored,
+                            &s->records[n], &s->at[n]);
         len += op.value.len;
         ++*ret_count;
     }
@@ -189,8 +189,8 @@ static int move_put(struct lsm_db *db, struct slice key, struct slice value, boo
 
     s->stored.len = 0;
     if (!err)
-        err =
-            blob_compress(key, value, db->options.compress, &s->stored, &s->records[0], &s->at[0]);
+        err = blob_compress(key, value, db->options.compress, &db->blob_effort, &s->stored,
+                            &s->records[0], &s->at[0]);
     if (!err)
         err = append_piece(db, bb, 1, urgent);
     if (err)

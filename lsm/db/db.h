@@ -13,6 +13,7 @@
 #include "lsm/base/check.h"
 #include "lsm/base/err.h"
 #include "lsm/base/mutex.h"
+#include "lsm/blob/blob_effort.h"
 #include "lsm/compact/pick.h"
 #include "lsm/compact/run.h"
 #include "lsm/compact/stale.h"
@@ -108,6 +109,7 @@ struct lsm_db {
     /* Of the superversion's full memtables; written under mu, for the pace of writers. */
     atomic_uint imm_count;
     atomic_uint_fast64_t imms_len; /* bytes */
+    struct blob_effort blob_effort;
     struct db_counters counters;
 
     struct mutex queue_mu;                  /* order 1 */

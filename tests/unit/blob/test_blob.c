@@ -73,7 +73,7 @@ static struct blob_ref append(struct fixture *f, const char *key, struct slice v
     struct blob_ref ref;
     long long at;
 
-    assert_int_equal(blob_compress(slice_str(key), value, true, &scratch, &r, &at), 0);
+    assert_int_equal(blob_compress(slice_str(key), value, true, NULL, &scratch, &r, &at), 0);
     assert_int_equal(blob_writer_append(f->writer, &r, 1, &ref), 0);
     buf_free(&scratch);
     return ref;
@@ -129,8 +129,8 @@ static void several_records_go_down_in_one_append(void **state)
     long long at;
 
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(blob_compress(slice_str(keys[i]), slice_str(keys[i]), false, &scratch,
-                                       &records[i], &at),
+        assert_int_equal(blob_compress(slice_str(keys[i]), slice_str(keys[i]), false, NULL,
+                                       &scratch, &records[i], &at),
                          0);
     assert_int_equal(blob_writer_append(f->writer, records, 3, refs), 0);
     for (unsigned i = 0; i < 3; i++) {

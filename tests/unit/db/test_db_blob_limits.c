@@ -117,7 +117,7 @@ static void a_file_that_nobody_refers_to_needs_no_sync_to_go(void **state)
     store_init(&s, false);
     make_value(1, 0, value, LARGE_LEN);
     assert_int_equal(blob_compress(slice_of((const uint8_t *)"k", 1), slice_of(value, LARGE_LEN),
-                                   false, &scratch, &r, &at),
+                                   false, NULL, &scratch, &r, &at),
                      0);
     assert_int_equal(blobs_append(s.db, BLOB_COLD, &r, 1, &ref, &file), 0);
     assert_int_equal(files(&s, ".blob").count, 1);
