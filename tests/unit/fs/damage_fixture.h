@@ -138,7 +138,7 @@ static inline void image_free(struct image *image)
 
 /* --- Making the store --- */
 
-static const struct fs_cred damage_cred = {1000, 1000};
+static const struct fs_cred damage_cred = {.uid = 1000, .gid = 1000};
 
 static inline uint64_t damage_mknod(struct fs *fs, uint64_t parent, const char *name, uint32_t mode)
 {

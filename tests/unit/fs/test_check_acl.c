@@ -3,7 +3,7 @@
  * repair lets nobody in who was kept out.
  */
 #include "fs/acl_xattr.h"
-#include "unit/fs/repair_fixture.h"
+#include "unit/fs/fsck_fixture.h"
 
 /* u::rwx,g::r-x,m::r-x,o::r-x */
 static const uint8_t masked[] = {

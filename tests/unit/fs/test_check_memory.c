@@ -49,7 +49,7 @@ static void must(int err)
 static void make_inodes(const char *path, uint64_t count)
 {
     struct fs_options o = {.cache_len = 64 << 20};
-    const struct fs_cred cred = {0, 0};
+    const struct fs_cred cred = {0};
     uint64_t dir = FS_ROOT_INO, before = FS_ROOT_INO, dirs = 0;
     struct fs_attr a;
     char name[32];
