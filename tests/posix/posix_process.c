@@ -5,7 +5,6 @@
 #include "posix/lib/posix.h"
 
 #include <grp.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -225,24 +224,8 @@ static void the_limit_of_file_sizes_is_kept(void **state)
     expect_eq(1000, st_of("f").stx_size);
 }
 
-/* In a child, which takes its mounts with it. */
-static void beside_a_mount_point(void *arg)
-{
-    (void)arg;
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("none", "m", "tmpfs", 0, NULL) != 0) {
-        print_message("not allowed to mount\n");
-        return;
-    }
-    must_fail(EBUSY, rmdir("m"));
-    must_fail(EBUSY, rename("m", "n"));
-    must_fail(EBUSY, rename("other", "m"));
-    must_fail(EXDEV, rename("other", "m/x"));
-    must_fail(EXDEV, link("f", "m/x"));
-    must(umount("m"));
-    must(rmdir("m"));
-}
-
+/* Without a mount namespace: it would keep other mounts of the machine busy. The runner unmounts.
+ */
 static void a_mount_point_is_busy(void **state)
 {
     (void)state;
@@ -250,7 +233,15 @@ static void a_mount_point_is_busy(void **state)
     make_dir("m");
     make_dir("other");
     make_file("f", "");
-    in_child(beside_a_mount_point, NULL);
+    if (mount("none", "m", "tmpfs", 0, NULL) != 0)
+        posix_skip("not allowed to mount");
+    must_fail(EBUSY, rmdir("m"));
+    must_fail(EBUSY, rename("m", "n"));
+    must_fail(EBUSY, rename("other", "m"));
+    must_fail(EXDEV, rename("other", "m/x"));
+    must_fail(EXDEV, link("f", "m/x"));
+    must(umount("m"));
+    must(rmdir("m"));
 }
 
 static const struct CMUnitTest tests[] = {

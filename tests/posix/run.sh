@@ -51,8 +51,8 @@ test_cleanup() {
     is_root || chmod -R u+rwx "$S" 2>/dev/null
 }
 
-# Where a machine is used by others as well, df and its like look at every mount, and for that moment
-# it is in use.
+# Others may keep the mount in use for a moment: df looks at all that there are, a new mount namespace
+# has copies of them.
 end_mount() {
     within 20 "$FLUXFS" umount "$MNT" 2>>"$LOG" || fail "fluxfs umount failed"
     wait_daemon
