@@ -127,20 +127,32 @@ static void tell_orphans(struct check *c)
     c->options->info(c->options->arg, text);
 }
 
+static void tell_part(struct check *c)
+{
+    if (c->options->info)
+        c->options->info(c->options->arg,
+                         "only this part of the tree is checked, and what is read on the way; not "
+                         "the store's other files, what no name leads to, links from elsewhere, "
+                         "and numbers in use elsewhere");
+}
+
 /* Each phase judges by what those before it read; a repair makes that obsolete. */
 static int run_phases(struct check *c)
 {
     static const struct {
         enum check_phase phase;
         int (*run)(struct check *c);
+        bool whole; /* not for a part of the tree */
     } phases[] = {
-        {CHECK_PHASE_STORE, check_store},   {CHECK_PHASE_FACTS, check_super},
-        {CHECK_PHASE_FACTS, check_keys},    {CHECK_PHASE_NAMES, check_names},
-        {CHECK_PHASE_INODES, check_inodes}, {CHECK_PHASE_TREE, check_tree},
+        {CHECK_PHASE_STORE, check_store, true},    {CHECK_PHASE_FACTS, check_super, false},
+        {CHECK_PHASE_FACTS, check_keys, true},     {CHECK_PHASE_NAMES, check_names, false},
+        {CHECK_PHASE_INODES, check_inodes, false}, {CHECK_PHASE_TREE, check_tree, false},
     };
     int err = 0;
 
     for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]) && !err && !c->repaired; i++) {
+        if (c->subtree && phases[i].whole)
+            continue;
         if (c->options->phase && (!i || phases[i].phase != phases[i - 1].phase))
             c->options->phase(c->options->arg, phases[i].phase);
         err = phases[i].run(c);
@@ -167,6 +179,9 @@ int check_run(struct lsm_db *db, const struct check_options *options, struct che
     if (err)
         return err;
     c.snapshot = snapshot;
+    c.subtree = check_path_is_part(c.options->path);
+    if (c.subtree)
+        tell_part(&c);
     err = check_lists_new(&c);
     if (!err)
         err = run_phases(&c);

@@ -75,6 +75,11 @@ struct check {
     bool repaired;   /* what was read no longer holds: the check is to begin anew */
     bool names_lost; /* some names could not be read: missing ones prove nothing */
     struct buf path;
+
+    /* Only what is below one path: its inode, the directory that holds it, its S_IFMT bits. */
+    bool subtree;
+    uint64_t top, top_parent;
+    uint32_t top_type;
 };
 
 /* Room for one more item of item_len bytes at the end, counted; NULL when memory is short. */
@@ -182,6 +187,8 @@ struct check_stream {
 /* Placed on the first key. check_stream_done is due also after a failure. */
 int check_stream_open(struct check *c, enum key_tag tag, struct check_stream *ret);
 int check_stream_next(struct check_stream *s);
+/* Go to the first key of ino or a higher number. */
+int check_stream_seek(struct check_stream *s, uint64_t ino);
 void check_stream_done(struct check_stream *s);
 
 static inline bool check_stream_unsure(const struct check_stream *s, uint64_t ino)
@@ -189,11 +196,20 @@ static inline bool check_stream_unsure(const struct check_stream *s, uint64_t in
     return s->has_hole && ino >= s->hole_first && ino <= s->hole_last;
 }
 
+/* --- check_names.c --- */
+
+/* Judge an entry by itself, and collect what it names and what its directory holds. */
+int check_entry_add(struct check *c, uint64_t parent, struct slice key, struct slice value);
+/* Collect that directory `parent` names ino, of a type in S_IFMT bits. */
+int check_name_collect(struct check *c, uint64_t ino, uint32_t type, uint64_t parent);
+
 /* --- The phases --- */
 
-int check_super(struct check *c);  /* check_super.c */
-int check_keys(struct check *c);   /* check_super.c: no keys of unknown tags */
-int check_names(struct check *c);  /* check_names.c: every D key; fills entries and sums */
+int check_super(struct check *c);          /* check_super.c */
+int check_keys(struct check *c);           /* check_super.c: no keys of unknown tags */
+int check_names(struct check *c);          /* check_names.c: every D key; fills entries and sums */
+bool check_path_is_part(const char *path); /* names more than the root */
+int check_subtree_names(struct check *c);  /* check_subtree.c: of a part of the tree */
 int check_inodes(struct check *c); /* check_join.c: I, B, X, O against the names; fills dirs */
 int check_tree(struct check *c);   /* check_tree.c: directories reach the root, numbers */
 

@@ -31,9 +31,11 @@ static uint64_t min_ino(uint64_t a, uint64_t b)
 /* The next number that anything carries. */
 static uint64_t next_ino(const struct join *j)
 {
-    uint64_t ino =
-        min_ino(min_ino(j->inodes.ino, j->blocks.ino), min_ino(j->xattrs.ino, j->orphans.ino));
+    uint64_t ino = CHECK_INO_NONE;
 
+    if (!j->check->subtree)
+        ino =
+            min_ino(min_ino(j->inodes.ino, j->blocks.ino), min_ino(j->xattrs.ino, j->orphans.ino));
     if (j->entry.ino_type != UINT64_MAX)
         ino = min_ino(ino, j->entry.ino_type >> 4);
     return min_ino(ino, j->sum.dir);
@@ -217,12 +219,27 @@ static int gather_names(struct join *j, struct check_item *item)
     return err;
 }
 
+/* A part of the tree takes only the numbers that its names lead to. */
+static int skip_to(struct join *j, uint64_t ino)
+{
+    struct check_stream *streams[] = {&j->inodes, &j->blocks, &j->xattrs, &j->orphans};
+    int err = 0;
+
+    for (int i = 0; i < 4 && !err; i++) {
+        if (streams[i]->ino < ino)
+            err = check_stream_seek(streams[i], ino);
+    }
+    return err;
+}
+
 /* The record first: blocks are judged against it. */
 static int join_one(struct join *j, uint64_t ino)
 {
     struct check_item item = {.ino = ino};
-    int err = gather_record(j, &item);
+    int err = j->check->subtree ? skip_to(j, ino) : 0;
 
+    if (!err)
+        err = gather_record(j, &item);
     if (!err)
         err = gather_blocks(j, &item);
     if (!err)
@@ -244,7 +261,7 @@ static int join_all(struct join *j)
         err = join_one(j, ino);
         check_progress(j->check, CHECK_PHASE_INODES, ino);
     }
-    if (!err && !root_seen && !j->inodes.hole_count)
+    if (!err && !root_seen && !j->inodes.hole_count && !j->check->subtree)
         err = check_found(j->check, &(struct check_finding){.kind = CHECK_ROOT, .fix = FIX_ROOT},
                           "there is no root directory");
     return err;

@@ -1,7 +1,8 @@
 /*
  * The checker's lists: what each is ordered by, and its share of the memory. Names are the longest
  * list by far. The two that come in order, one item a directory or group of numbers, keep their
- * last item aside as long as it grows.
+ * last item aside as long as it grows; but a part of the tree is read level by level, so its sums
+ * come in no order.
  */
 #include "fs/check_impl.h"
 
@@ -16,6 +17,13 @@ int check_entry_cmp(const void *a, const void *b)
     if (x->ino_type != y->ino_type)
         return x->ino_type < y->ino_type ? -1 : 1;
     return (x->parent > y->parent) - (x->parent < y->parent);
+}
+
+static int sum_cmp(const void *a, const void *b)
+{
+    const struct check_sum *x = a, *y = b;
+
+    return (x->dir > y->dir) - (x->dir < y->dir);
 }
 
 static int group_cmp(const void *a, const void *b)
@@ -35,7 +43,7 @@ int check_lists_new(struct check *c)
         struct sort_spill_options options;
     } lists[] = {
         {&c->entries, {sizeof(struct check_entry), memory_len / 2, check_entry_cmp}},
-        {&c->sums, {sizeof(struct check_sum), memory_len / 8, NULL}},
+        {&c->sums, {sizeof(struct check_sum), memory_len / 8, c->subtree ? sum_cmp : NULL}},
         {&c->dirs, {sizeof(struct check_dir), memory_len / 8, NULL}},
         {&c->groups, {sizeof(struct check_group), memory_len / 8, NULL}},
         {&c->group_dirs, {sizeof(struct check_dir), memory_len / 8, group_cmp}},

@@ -68,11 +68,17 @@ static int begin_sum(struct check *c, uint64_t dir)
     return err;
 }
 
-static int check_entry(struct check *c, uint64_t parent, struct slice key, struct slice value)
+int check_name_collect(struct check *c, uint64_t ino, uint32_t type, uint64_t parent)
+{
+    struct check_entry entry = {ino << 4 | type >> 12, parent};
+
+    return sort_spill_add(c->entries, &entry);
+}
+
+int check_entry_add(struct check *c, uint64_t parent, struct slice key, struct slice value)
 {
     struct check_finding f = {.parent = parent, .key = key, .value = value};
     struct slice name;
-    struct check_entry entry;
     uint64_t ino;
     int err;
 
@@ -101,23 +107,29 @@ static int check_entry(struct check *c, uint64_t parent, struct slice key, struc
         return check_found(c, &f, "the entry names inode %llu, which cannot exist",
                            (unsigned long long)ino);
     c->sum.subdir_count += value.data[8] == S_IFDIR >> 12;
-    entry = (struct check_entry){ino << 4 | value.data[8], parent};
-    return sort_spill_add(c->entries, &entry);
+    return check_name_collect(c, ino, (uint32_t)value.data[8] << 12, parent);
 }
 
-int check_names(struct check *c)
+static int read_all(struct check *c)
 {
     struct check_stream s;
     int err = check_stream_open(c, KEY_DIRENT, &s);
 
     while (!err && s.ino != CHECK_INO_NONE) {
-        err = check_entry(c, s.ino, s.key, s.value);
+        err = check_entry_add(c, s.ino, s.key, s.value);
         check_progress(c, CHECK_PHASE_NAMES, s.ino);
         if (!err)
             err = check_stream_next(&s);
     }
     c->names_lost = s.hole_count > 0;
     check_stream_done(&s);
+    return err;
+}
+
+int check_names(struct check *c)
+{
+    int err = c->subtree ? check_subtree_names(c) : read_all(c);
+
     if (!err)
         err = check_lists_names_done(c);
     c->names_known = !err;

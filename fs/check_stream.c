@@ -159,6 +159,14 @@ int check_stream_next(struct check_stream *s)
     return settle(s, ino, second, lsm_iter_next(s->it));
 }
 
+int check_stream_seek(struct check_stream *s, uint64_t ino)
+{
+    struct key k;
+
+    key_ino(&k, s->tag, ino);
+    return settle(s, ino, 0, lsm_iter_seek(s->it, k.data, k.len));
+}
+
 void check_stream_done(struct check_stream *s)
 {
     lsm_iter_free(s->it);

@@ -81,6 +81,11 @@ struct check_options {
      */
     size_t memory_len;
     uint64_t problem_max; /* tell so many, count the rest; 0: tell all */
+    /*
+     * Check only what is below this path, as of fs_resolve, without ".."; NULL, "" and "/": all.
+     * -ENOENT, -ENOTDIR, -EINVAL. What a part cannot tell is not judged; `info` says so.
+     */
+    const char *path;
     /* Any may be NULL. All are called from the thread that called check_run. */
     void (*problem)(void *arg, const struct check_problem *problem);
     /*

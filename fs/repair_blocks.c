@@ -6,6 +6,7 @@
  *
  * And blocks that are longer than blocks are: what is too much is cut off.
  */
+#include "fs/lost_mark.h"
 #include "fs/repair_impl.h"
 
 enum {
@@ -46,7 +47,10 @@ static int target(struct move *m, struct inode **ret)
     return lost_connect(tx, in, m->from, ".blocks");
 }
 
-/* Blocks come in ascending order; one that no file can hold at its place goes behind the others. */
+/*
+ * Blocks come in ascending order; one that no file can hold at its place goes behind the others. A
+ * block that damage has taken moves with its mark.
+ */
 static int copy_block(struct move *m, uint64_t number, struct slice value)
 {
     uint32_t len = value.len < m->block_len ? (uint32_t)value.len : m->block_len;
@@ -56,9 +60,11 @@ static int copy_block(struct move *m, uint64_t number, struct slice value)
 
     if (err)
         return err;
+    if (block_is_lost(value.data, value.len, m->block_len))
+        len = m->block_len + LOST_MARK_LEN;
     if (number >= FS_FILE_LEN_MAX / m->block_len)
         number = to->size / m->block_len + (to->size % m->block_len != 0);
-    to->size = number * m->block_len + len;
+    to->size = number * m->block_len + (len < m->block_len ? len : m->block_len);
     to->block_count++;
     key_block(&k, m->to, number);
     return lsm_batch_put(m->tx.batch, k.data, k.len, value.data, len);
@@ -84,9 +90,10 @@ static int move_block(struct move *m, struct slice key, struct slice value)
     uint64_t number = get_be64(key.data + KEY_INODE_LEN);
     struct inode *from;
     size_t shown_len;
+    bool lost = block_is_lost(value.data, value.len, m->block_len);
     int err = tx_inode(&m->tx, m->from, &from);
 
-    if (err || !is_hidden(m, from, number, value.len, &shown_len))
+    if (err || !is_hidden(m, from, number, lost ? 0 : value.len, &shown_len))
         return err;
     if (value.len)
         err = copy_block(m, number, value);
@@ -158,7 +165,7 @@ static int trim_some(struct tx *tx, struct lsm_iter *it)
         const void *key = lsm_iter_key(it, &key_len);
         const void *value = lsm_iter_value(it, &len);
 
-        if (key_len == KEY_BLOCK_LEN && len > block_len)
+        if (key_len == KEY_BLOCK_LEN && len > block_len && !block_is_lost(value, len, block_len))
             err = lsm_batch_put(tx->batch, key, key_len, value, block_len);
     }
     return err ? err : rc;

@@ -30,6 +30,7 @@ static const char help[] =
     "  -C [FD]        show a progress bar; with FD, write lines \"PHASE DONE TOTAL STORE\" to it\n"
     "      --backup DIR   before the first change, make DIR a copy of the store (hard links where\n"
     "                 the disk can, so it takes little room)\n"
+    "      --path PATH    check and repair only what is below PATH; says what was not checked\n"
     "      --memory SIZE\n"
     "                 use about so much memory, and a temporary file in $TMPDIR or /tmp for what\n"
     "                 is beyond; 1G by default, or a quarter of the machine's memory\n"
@@ -132,10 +133,8 @@ static int check_and_repair(struct fsck *f, struct lsm_db *db, const struct chec
         .decide = fsck_decide,
         .outcome = fsck_outcome,
     };
-    int err = f->backup ? lsm_checkpoint(db, f->backup) : 0;
 
-    if (err)
-        return err;
+    f->db = db;
     return repair_run(db, &repair, ret);
 }
 
@@ -150,12 +149,26 @@ static int refuse_to_ask(struct fsck *f, const struct repair_result *r)
     return FSCK_ERROR;
 }
 
+/* The first phase. A part of the tree goes without: it reads only what it needs. */
+static int check_files(struct fsck *f, enum check_store_mode mode,
+                       const struct check_options *options, struct check_result *ret_found,
+                       struct check_store_result *ret)
+{
+    int err;
+
+    fsck_phase(f, CHECK_PHASE_STORE);
+    err = check_store_run(f->store, mode, options, ret_found, ret);
+    progress_clear(&f->progress);
+    return err;
+}
+
 static int fsck_store(struct fsck *f)
 {
     bool asks = f->mode == FSCK_ASK && fsck_can_ask();
     bool changes = f->mode == FSCK_SAFE || f->mode == FSCK_ALL || asks;
     struct check_options options = {
         .problem_max = PROBLEMS_TOLD_MAX,
+        .path = f->path,
         .problem = fsck_problem,
         .info = fsck_info,
         .phase = fsck_phase,
@@ -165,9 +178,9 @@ static int fsck_store(struct fsck *f)
     enum check_store_mode mode = f->mode == FSCK_ALL    ? CHECK_STORE_ALL
                                  : f->mode == FSCK_SAFE ? CHECK_STORE_SAFE
                                                         : CHECK_STORE_LOOK;
-    struct check_store_result store;
+    struct check_store_result store = {.openable = true};
     struct repair_result result = {0};
-    struct check_result store_found;
+    struct check_result store_found = {0};
     struct lsm_options lsm;
     struct lsm_db *db;
     int err, status;
@@ -175,9 +188,7 @@ static int fsck_store(struct fsck *f)
     super_store_options(&lsm);
     lsm.cache_bytes = cache_len(f->memory_len, lsm.cache_bytes);
     options.memory_len = f->memory_len - lsm.cache_bytes;
-    fsck_phase(f, CHECK_PHASE_STORE);
-    err = check_store_run(f->store, mode, &options, &store_found, &store);
-    progress_clear(&f->progress);
+    err = f->path ? 0 : check_files(f, mode, &options, &store_found, &store);
     if (err)
         return cli_store_error(f->store, err), FSCK_ERROR;
     if (!store.openable) {
@@ -197,11 +208,14 @@ static int fsck_store(struct fsck *f)
     add_store(&store_found, &store, &result);
     err = super_store_close(db, err);
     if (err) {
-        cli_store_error(f->store, err);
+        if (f->path && !lsm_is_damage(err))
+            cli_path_error(f->store, f->path, err);
+        else
+            cli_store_error(f->store, err);
         return FSCK_ERROR | (result.repaired_count ? FSCK_CORRECTED : 0);
     }
     status = f->mode == FSCK_ASK && !asks ? refuse_to_ask(f, &result) : fsck_report(f, &result);
-    return status;
+    return f->backup_failed ? FSCK_ERROR : status;
 }
 
 static int run(int argc, char **argv)

@@ -1,5 +1,6 @@
 /*
- * Which problems fsck repairs: by its mode, or by asking for each as e2fsck does.
+ * Which problems fsck repairs: by its mode, or by asking for each as e2fsck does. Before the first
+ * of them the copy is made to which one can go back.
  */
 #include <stdio.h>
 #include <string.h>
@@ -42,11 +43,8 @@ static bool ask(struct fsck *f, const char *what)
     }
 }
 
-bool fsck_decide(void *arg, const struct check_problem *problem, bool safe, const char *what)
+static bool wants(struct fsck *f, bool safe, const char *what)
 {
-    struct fsck *f = arg;
-
-    (void)problem;
     switch (f->mode) {
     case FSCK_ALL:
         return true;
@@ -58,4 +56,31 @@ bool fsck_decide(void *arg, const struct check_problem *problem, bool safe, cons
     default:
         return false;
     }
+}
+
+/* Without the copy that was asked for nothing is changed. */
+static bool have_backup(struct fsck *f)
+{
+    int err;
+
+    if (!f->backup || f->backup_made)
+        return true;
+    err = lsm_checkpoint(f->db, f->backup);
+    f->backup_made = !err;
+    if (err) {
+        progress_clear(&f->progress);
+        cli_error("%s: the copy cannot be made, so nothing is changed: %s", f->backup,
+                  cli_reason(f->backup, err));
+        f->backup_failed = true;
+        f->mode = FSCK_CHECK;
+    }
+    return !err;
+}
+
+bool fsck_decide(void *arg, const struct check_problem *problem, bool safe, const char *what)
+{
+    struct fsck *f = arg;
+
+    (void)problem;
+    return wants(f, safe, what) && have_backup(f);
 }

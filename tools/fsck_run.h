@@ -46,7 +46,9 @@ struct fsck {
     int line_mark;    /* phase and percent of the last line on progress_fd */
     json_t *problems; /* an array; NULL without --json */
     bool no_memory;
-    bool yes_to_all; /* answered 'a' */
+    bool yes_to_all;   /* answered 'a' */
+    struct lsm_db *db; /* open for a repair */
+    bool backup_made, backup_failed;
 };
 
 /* Returns -1 when all is well, else the exit status, after saying why. */

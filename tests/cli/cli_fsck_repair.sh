@@ -61,14 +61,24 @@ grep -q '"status": 1' "$S/exits.out" || fail "the exit status is not in the JSON
 grep -q '"repaired_count": 1' "$S/exits.out" || fail "the repairs are not counted"
 exits 0 '"clean": true' "$FLUXFS" fsck --json -y "$S/bad"
 
+say "a part of the tree"
+damage "$S/bad"
+exits 0 "only this part of the tree is checked" "$FLUXFS" fsck -n --path /dir "$S/bad"
+exits 0 "/dir: clean: 3 files, 2 directories" "$FLUXFS" fsck -y --path /dir "$S/bad"
+exits 0 '"subtree": "/dir/sub"' "$FLUXFS" fsck --json --path /dir/sub "$S/bad"
+exits 8 "/missing: " "$FLUXFS" fsck -y --path /missing "$S/bad"
+exits 4 "2 errors" "$FLUXFS" fsck -n "$S/bad"
+
 say "a copy to go back to"
 damage "$S/bad"
 exits 1 "" "$FLUXFS" fsck -y --backup "$S/backup" "$S/bad"
 exits 0 "clean" "$FLUXFS" fsck -n "$S/bad"
 exits 4 "unknown kind" "$FLUXFS" fsck -n "$S/backup"
 damage "$S/bad"
-exits 8 "" "$FLUXFS" fsck -y --backup "$S/backup" "$S/bad"
+exits 8 "cannot be made, so nothing is changed" "$FLUXFS" fsck -y --backup "$S/backup" "$S/bad"
 exits 4 "2 errors" "$FLUXFS" fsck -n "$S/bad"
+exits 0 "clean" "$FLUXFS" fsck -y --backup "$S/backup2" "$STORE"
+[ ! -e "$S/backup2" ] || fail "a copy was made without a change"
 exits 16 "changes nothing" "$FLUXFS" fsck -n --backup "$S/backup2" "$S/bad"
 
 say "progress on a descriptor"
@@ -101,6 +111,24 @@ ask 5 'y\nn\n'
 exits 4 "1 error was" "$FLUXFS" fsck -n "$S/bad"
 ask 1 '\n'
 exits 0 "clean" "$FLUXFS" fsck -n "$S/bad"
+
+say "an interrupt at a question"
+damage "$S/bad"
+: >"$S/asked"
+asked=0
+{
+    i=0
+    until grep -q 'Fix<y>' "$S/asked" || [ "$i" -ge 600 ]; do
+        sleep 0.1
+        i=$((i + 1))
+    done
+    printf '\003'
+} | timeout 100 script -qefc "'$FLUXFS' fsck '$S/bad'" /dev/null >"$S/asked" 2>&1 || asked=$?
+same 32 "$asked" "status after an interrupt"
+grep -q "cancelled; what was repaired stays so" "$S/asked" || fail "the interrupt is not told"
+exits 4 "2 errors" "$FLUXFS" fsck -n "$S/bad"
+
+say "yes to all"
 damage "$S/bad"
 ask 1 'what\na\n'
 same 2 "$(grep -c 'Fix<y>?' "$S/asked")" "questions before yes to all"
