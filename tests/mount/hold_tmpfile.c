@@ -1,6 +1,7 @@
 /*
- * hold_tmpfile DIR BYTES: make a file without a name in DIR with so many bytes that do not
- * compress, say "ready", and hold it open until the end of standard input.
+ * hold_tmpfile DIR BYTES [NAME]: make a file without a name in DIR, of mode 0666 less the umask,
+ * with so many bytes that do not compress, say "ready", and hold it open until the end of standard
+ * input. Then with NAME, link it there.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -16,12 +17,12 @@ int main(int argc, char **argv)
     char byte;
     int fd;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: hold_tmpfile DIR BYTES\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: hold_tmpfile DIR BYTES [NAME]\n");
         return 2;
     }
     left = strtoul(argv[2], NULL, 10);
-    fd = open(argv[1], O_TMPFILE | O_RDWR, 0600);
+    fd = open(argv[1], O_TMPFILE | O_RDWR, 0666);
     CHECK_OK(fd);
     while (left) {
         size_t n = left < sizeof(part) ? left : sizeof(part);
@@ -35,5 +36,12 @@ int main(int argc, char **argv)
     fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) > 0)
         ;
+    if (argc == 4) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        CHECK_OK(chdir(argv[1]));
+        CHECK_OK(linkat(AT_FDCWD, path, AT_FDCWD, argv[3], AT_SYMLINK_FOLLOW));
+    }
     return 0;
 }

@@ -47,6 +47,26 @@ drop_caches
 release
 within "$WAIT_S_MAX" space_is_back || fail "$(store_mib) MiB are still in the store"
 
+if is_root && command -v setpriv >/dev/null; then
+    say "as another user"
+    umount_fs
+    mount_fs -o allow_other
+    chmod 711 "$S"
+    mkdir -m 777 "$MNT/user"
+    setpriv --reuid 1234 --regid 1234 --clear-groups "$HELPERS/tmpfile_check" "$MNT/user" ||
+        fail "tmpfile_check as another user"
+    same "1234 1234 600" "$(stat -c '%u %g %a' "$MNT/user/linked")" "its owner"
+fi
+
+if command -v setfacl >/dev/null && setfacl -d -m u:1234:rwx "$MNT/d" 2>/dev/null; then
+    say "the default list of the directory"
+    : >"$MNT/d/usual"
+    "$HELPERS/hold_tmpfile" "$MNT/d" 10 nameless </dev/null >/dev/null || fail "hold_tmpfile"
+    same "$(getfacl -c -p "$MNT/d/usual")" "$(getfacl -c -p "$MNT/d/nameless")" "what is inherited"
+    setfacl -k "$MNT/d"
+    rm "$MNT/d/usual" "$MNT/d/nameless"
+fi
+
 say "killed while one is open"
 hold 1000000
 kill_daemon
