@@ -28,11 +28,6 @@
 
 #include "mount/differential/diff.h"
 
-static bool is_whiteout(const struct step *st)
-{
-    return st->call == CALL_rename && st->flags & RENAME_WHITEOUT;
-}
-
 /* With the mount option noacl. */
 static bool has_no_acls;
 
@@ -51,7 +46,6 @@ static const struct {
     bool (*matches)(const struct step *st);
     int err;
 } refusals[] = {
-    {is_whiteout, EINVAL},
     {is_acl, EOPNOTSUPP},
 };
 
