@@ -6,6 +6,10 @@
  * OPENDIR are answered ENOSYS once. CREATE has no handler, so that the kernel sends MKNOD and then
  * opens by itself; FLUSH and RELEASE have none either. Locks of files are the kernel's own.
  *
+ * Asynchronous direct I/O is not asked for: the kernel drops cached pages before such a write, but
+ * not when it completes, so that what somebody has read in between would stay in the cache for
+ * ever.
+ *
  * The writeback cache is off: a write is acknowledged when the store has it. O_TRUNC arrives as a
  * change of the size, set-id bits are cleared by the kernel. With ACLs the kernel checks them, too,
  * and leaves the umask to us, because where a directory has a default list that counts instead.
@@ -24,8 +28,8 @@ enum {
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     struct mount *m = userdata;
-    unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-                      FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT |
+    unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
+                      FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT |
                       FUSE_CAP_NO_OPENDIR_SUPPORT;
 
     if (!m->no_export)
