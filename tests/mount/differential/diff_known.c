@@ -12,8 +12,10 @@
  * A FIFO: writing to it changes its times on ext4; the kernel's FUSE leaves them (times_known).
  *
  * Setting an extended attribute or an ACL to the value that it has, removing an ACL that is not
- * there: ext4 leaves the ctime (changes_known). Renaming with a whiteout, when it fails: ext4 has
- * made the whiteout and changed the times of its directory.
+ * there: ext4 leaves the ctime (changes_known).
+ *
+ * Renaming with a whiteout is not among the steps: when it fails, ext4 has made the whiteout and
+ * changed the times of its directory.
  *
  * What is not compared, because it is each file system's own: the size of a directory; st_blocks
  * and st_blksize; inode numbers; where exactly a hole ends (it must read as zeros; diff_data.c);
@@ -76,8 +78,6 @@ bool changes_known(const struct step *st)
     case CALL_setacl:
     case CALL_removeacl:
         return false;
-    case CALL_rename:
-        return !(st->flags & RENAME_WHITEOUT);
     default:
         return true;
     }

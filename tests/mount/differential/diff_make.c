@@ -207,7 +207,7 @@ static int flags_make(struct rng *r, enum call call)
     }
     case CALL_rename: {
         static const int flags[] = {0, 0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE};
-        return one_in(r, 40) ? RENAME_WHITEOUT : flags[rng_below(r, 7)];
+        return flags[rng_below(r, 7)];
     }
     case CALL_setxattr:
     case CALL_fsetxattr: {
