@@ -15,6 +15,7 @@
 
 #include "fs/loss.h"
 #include "fs/super.h"
+#include "lsm/base/err.h"
 
 struct run {
     const char *path;
@@ -239,6 +240,21 @@ static int repair(struct run *r)
 
 /* --- The run --- */
 
+/* A store without a superblock is none, unless a repair could make it one again. */
+static bool is_damage(struct run *r, int err)
+{
+    char text[512];
+    bool lossy;
+
+    if (err != -ERR_STORE_NOT_ONE && err != -ERR_SUPERBLOCK_MAGIC)
+        return lsm_is_damage(err);
+    snprintf(text, sizeof(text), "%s", lsm_detail());
+    if (!rehearse(r, true, &lossy))
+        return true;
+    err_raise(-err, "%s", text);
+    return false;
+}
+
 static int check_damaged(struct run *r)
 {
     bool lossy;
@@ -264,7 +280,7 @@ int check_store_run(const char *path, enum check_store_mode mode,
     *ret_found = (struct check_result){0};
     *ret = (struct check_store_result){0};
     err = open_store(&r, true, &db);
-    if (lsm_is_damage(err)) {
+    if (is_damage(&r, err)) {
         r.damage++;
         problem(&r, "the store cannot be opened: %s",
                 *lsm_detail() ? lsm_detail() : lsm_strerror(err));

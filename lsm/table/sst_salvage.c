@@ -34,6 +34,7 @@ struct salvage {
     struct sst_footer footer;
     uint64_t file_len;
     struct buf last;               /* internal key that the next one must follow; empty at first */
+    bool rest_told;                /* that nothing can be read from some place on */
     bool tail_seen;                /* the properties: no data lies behind them */
     struct block_handle filter_at; /* of the partition at hand; length 0: none */
     struct cache_block *filter;    /* once it was needed */
@@ -336,6 +337,7 @@ static int scan(struct salvage *s, uint64_t offset, uint64_t end, const struct s
             struct sst_loss loss = entries_at(offset, end - offset);
 
             loss.deletions = end == s->file_len; /* the whole rest of the table */
+            s->rest_told = true;
             return tell_lost(s, loss, to, "no block can be found here");
         }
         if (!err)
@@ -461,6 +463,18 @@ static uint64_t data_end(const struct sst_footer *f)
     return f->rangedels.len ? f->rangedels.offset : f->properties.offset;
 }
 
+/* Without a footer. Where the properties are missing, the table has been cut off before them. */
+static int scan_all(struct salvage *s)
+{
+    struct sst_loss loss = entries_at(s->file_len, 0);
+    int err = scan(s, 0, s->file_len, NULL);
+
+    if (err || s->tail_seen || s->rest_told)
+        return err;
+    loss.deletions = true;
+    return tell_lost(s, loss, NULL, "the file ends too early");
+}
+
 static int salvage(struct salvage *s)
 {
     bool whole, known = false;
@@ -471,7 +485,7 @@ static int salvage(struct salvage *s)
     if (err)
         return err;
     if (!whole)
-        return scan(s, 0, s->file_len, NULL);
+        return scan_all(s);
     if (!known)
         err = scan(s, 0, data_end(&s->footer), NULL);
     return err ? err : salvage_dels(s);

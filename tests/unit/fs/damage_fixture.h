@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fs/check_store.h"
+#include "fs/lost_mark.h"
 #include "fs/super.h"
 #include "lib/rng.h"
 #include "lib/scratch.h"
