@@ -20,7 +20,9 @@
 #include "lsm/base/err.h"
 
 enum {
-    SPARSE_WALK_MAX = 1 << 24 /* holes that are asked for, in one file */
+    /* Blocks of one file that are asked for; the record may say anything. */
+    SPARSE_WALK_MAX = 1 << 24,
+    DENSE_WALK_MAX = 1 << 28,
 };
 
 struct judge {
@@ -170,7 +172,7 @@ static int walk_file(struct judge *j, struct file_walk *w, const struct span *s)
     if (!span || !w->in.block_count)
         return 0;
     last = last < span - 1 ? last : span - 1;
-    if (!w->dense && last - first > SPARSE_WALK_MAX && first <= last) {
+    if (first <= last && last - first > (w->dense ? DENSE_WALK_MAX : SPARSE_WALK_MAX)) {
         j->out->unknown = true;
         return lost_add(j->out, OLD_BLOCKS, w->in.ino, first, last);
     }
@@ -227,7 +229,7 @@ static int judge_operations(struct judge *j, struct file_walk *w)
     err = missing_count(j, &w->in, &missing);
     if (err)
         return err;
-    for (uint64_t n = 0; !err && w->dense && missing && n < span; n++) {
+    for (uint64_t n = 0; !err && w->dense && missing && n < span && n < DENSE_WALK_MAX; n++) {
         struct key k;
 
         key_block(&k, w->in.ino, n);
