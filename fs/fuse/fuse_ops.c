@@ -18,6 +18,7 @@
 
 #include "fs/fuse/mount_log.h"
 #include "fs/fuse/session.h"
+#include "fs/fuse/workers.h"
 
 enum {
     TRANSFER_LEN_MAX = 1 << 20, /* bytes in one read or write */
@@ -96,6 +97,7 @@ void attr_to_stat(const struct mount *m, const struct fs_attr *attr, struct stat
         .st_mtim = attr->mtime,
         .st_ctim = attr->ctime,
     };
+    owner_view_show(&m->view, ret);
 }
 
 void attr_to_entry(const struct mount *m, const struct fs_attr *attr, struct fuse_entry_param *ret)
@@ -115,6 +117,17 @@ void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err)
     if (err < 0 && lsm_is_damage(err))
         mount_log_damage(op, ino, err);
     fuse_reply_err(req, lsm_errno(err));
+}
+
+int change_settle(struct mount *m, enum change what, int err)
+{
+    int sync_err;
+
+    if (err < 0 || !(what == CHANGE_NAME ? m->sync_names : m->sync_all))
+        return err;
+    workers_may_wait();
+    sync_err = fs_sync(m->fs);
+    return sync_err ? sync_err : err;
 }
 
 void reply_entry(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr)

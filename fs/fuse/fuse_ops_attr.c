@@ -41,6 +41,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
         .mtime = st->st_mtim,
         .ctime = st->st_ctim,
     };
+    struct mount *m = req_mount(req);
     struct fs_attr changed;
     unsigned which = 0;
     int err;
@@ -49,8 +50,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
     for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
         if (to_set & bits[i].theirs)
             which |= bits[i].ours;
-    err = fs_setattr(req_mount(req)->fs, ino, &attr, which, &changed);
-    reply_attr(req, "setattr", ino, err, &changed);
+    err = owner_view_set(&m->view, &attr, &which);
+    if (!err)
+        err = fs_setattr(m->fs, ino, &attr, which, &changed);
+    reply_attr(req, "setattr", ino, change_settle(req_mount(req), CHANGE_INODE, err), &changed);
 }
 
 void op_readlink(fuse_req_t req, fuse_ino_t ino)

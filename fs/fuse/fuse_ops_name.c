@@ -15,8 +15,10 @@
 static struct fs_cred req_cred(fuse_req_t req)
 {
     const struct fuse_ctx *ctx = fuse_req_ctx(req);
+    struct fs_cred cred = {.uid = ctx->uid, .gid = ctx->gid, .umask = ctx->umask};
 
-    return (struct fs_cred){.uid = ctx->uid, .gid = ctx->gid, .umask = ctx->umask};
+    owner_view_cred(&req_mount(req)->view, &cred);
+    return cred;
 }
 
 /*
@@ -76,7 +78,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
     struct fs_attr attr;
     int err = fs_mknod(req_mount(req)->fs, parent, name, mode, rdev, &cred, &attr);
 
-    reply_entry(req, "mknod", parent, err, &attr);
+    reply_entry(req, "mknod", parent, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -85,7 +87,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
     struct fs_attr attr;
     int err = fs_mknod(req_mount(req)->fs, parent, name, (mode & 07777) | S_IFDIR, 0, &cred, &attr);
 
-    reply_entry(req, "mkdir", parent, err, &attr);
+    reply_entry(req, "mkdir", parent, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -94,7 +96,7 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
     struct fs_attr attr;
     int err = fs_symlink(req_mount(req)->fs, parent, name, target, &cred, &attr);
 
-    reply_entry(req, "symlink", parent, err, &attr);
+    reply_entry(req, "symlink", parent, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
 }
 
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
@@ -102,17 +104,21 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *
     struct fs_attr attr;
     int err = fs_link(req_mount(req)->fs, ino, new_parent, new_name, &attr);
 
-    reply_entry(req, "link", ino, err, &attr);
+    reply_entry(req, "link", ino, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    reply_err(req, "unlink", parent, fs_unlink(req_mount(req)->fs, parent, name));
+    int err = fs_unlink(req_mount(req)->fs, parent, name);
+
+    reply_err(req, "unlink", parent, change_settle(req_mount(req), CHANGE_NAME, err));
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    reply_err(req, "rmdir", parent, fs_rmdir(req_mount(req)->fs, parent, name));
+    int err = fs_rmdir(req_mount(req)->fs, parent, name);
+
+    reply_err(req, "rmdir", parent, change_settle(req_mount(req), CHANGE_NAME, err));
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
@@ -128,5 +134,5 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
     else if (!(flags & ~(unsigned)(FS_RENAME_NOREPLACE | RENAME_WHITEOUT)))
         err = fs_rename_whiteout(fs, parent, name, new_parent, new_name,
                                  flags & FS_RENAME_NOREPLACE, &cred);
-    reply_err(req, "rename", parent, err);
+    reply_err(req, "rename", parent, change_settle(req_mount(req), CHANGE_NAME, err));
 }

@@ -5,7 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/fuse/remount.h"
 #include "fs/fuse/session.h"
+
+static void reply_options(fuse_req_t req, size_t len)
+{
+    const char *text = req_mount(req)->options_text;
+
+    if (len == 0)
+        fuse_reply_xattr(req, strlen(text));
+    else if (len < strlen(text))
+        fuse_reply_err(req, ERANGE);
+    else
+        fuse_reply_buf(req, text, strlen(text));
+}
 
 /* What is answered to a request for `len` bytes, of which `r` are there. Frees buf. */
 static void reply_bytes(fuse_req_t req, const char *op, uint64_t ino, size_t len, ssize_t r,
@@ -53,16 +66,24 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 {
     int err = -EINVAL;
 
+    if (remount_xattr_is(ino, name)) {
+        fuse_reply_err(req, EPERM);
+        return;
+    }
     /* The flags of setxattr(2) have the same bits. */
     if (!(flags & ~(FS_XATTR_CREATE | FS_XATTR_REPLACE)))
         err = fs_setxattr(req_mount(req)->fs, ino, name, value, len, (unsigned)flags);
-    reply_err(req, "setxattr", ino, err);
+    reply_err(req, "setxattr", ino, change_settle(req_mount(req), CHANGE_INODE, err));
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
 {
     char *buf;
 
+    if (remount_xattr_is(ino, name)) {
+        reply_options(req, len);
+        return;
+    }
     if (!answer_buf(&len, &buf)) {
         fuse_reply_err(req, ENOMEM);
         return;
@@ -96,5 +117,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t len)
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-    reply_err(req, "removexattr", ino, fs_removexattr(req_mount(req)->fs, ino, name));
+    int err = fs_removexattr(req_mount(req)->fs, ino, name);
+
+    reply_err(req, "removexattr", ino, change_settle(req_mount(req), CHANGE_INODE, err));
 }

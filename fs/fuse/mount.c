@@ -26,6 +26,7 @@
 #include "fs/fuse/mount_point.h"
 #include "fs/fuse/raw_ops.h"
 #include "fs/fuse/reaper.h"
+#include "fs/fuse/remount.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/stopper.h"
 #include "fs/fuse/workers.h"
@@ -81,6 +82,8 @@ static int store_open(const struct plan *p, struct fs **ret)
         .lock_wait_ms = lock_wait_ms(p),
         .cache_len = p->options.cache_len,
         .no_acl = p->options.no_acl,
+        .size_max = p->options.size_max,
+        .no_compress = p->options.no_compress,
         .log = mount_log_text,
     };
     int err;
@@ -104,6 +107,33 @@ static int store_open(const struct plan *p, struct fs **ret)
 
 /* --- The session --- */
 
+/* The kernel's flags. Access times never change, so the mount shows noatime. */
+static int add_flags(const struct mount_options *o, char **list)
+{
+    const struct {
+        bool on;
+        const char *name;
+    } flags[] = {
+        {o->read_only, "ro"},
+        {!o->read_only, "rw"},
+        {true, "noatime"},
+        {o->noexec, "noexec"},
+        {o->sync, "sync"},
+        {o->sync || o->dirsync, "dirsync"},
+        {o->allow_other, "allow_other"},
+        {o->debug, "debug"},
+        {o->suid, "suid"},
+        {!o->suid, "nosuid"},
+        {o->dev, "dev"},
+        {!o->dev, "nodev"},
+    };
+
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (flags[i].on && fuse_opt_add_opt(list, flags[i].name) < 0)
+            return -1;
+    return 0;
+}
+
 static int add_args(const struct plan *p, struct fuse_args *args)
 {
     const struct mount_options *o = &p->options;
@@ -113,12 +143,8 @@ static int add_args(const struct plan *p, struct fuse_args *args)
     if (asprintf(&source, "fsname=%s", p->store) < 0)
         source = NULL;
     if (source && fuse_opt_add_opt(&list, "default_permissions,subtype=fluxfs") == 0 &&
-        fuse_opt_add_opt_escaped(&list, source) == 0 &&
-        fuse_opt_add_opt(&list, o->read_only ? "ro" : "rw") == 0 &&
+        fuse_opt_add_opt_escaped(&list, source) == 0 && add_flags(o, &list) == 0 &&
         (!o->passed || fuse_opt_add_opt(&list, o->passed) == 0) &&
-        (!o->debug || fuse_opt_add_opt(&list, "debug") == 0) &&
-        (geteuid() != 0 || (fuse_opt_add_opt(&list, o->suid ? "suid" : "nosuid") == 0 &&
-                            fuse_opt_add_opt(&list, o->dev ? "dev" : "nodev") == 0)) &&
         fuse_opt_add_arg(args, "fluxfs") == 0 && fuse_opt_add_arg(args, "-o") == 0 &&
         fuse_opt_add_arg(args, list) == 0)
         r = 0;
@@ -218,9 +244,12 @@ static void tame_heaps(void)
 /* The daemon's life. Returns its exit status. */
 static int run(const struct plan *p)
 {
-    struct mount m = {.fs = NULL};
+    struct mount m = {.view = p->options.view,
+                      .sync_names = p->options.sync || p->options.dirsync,
+                      .sync_all = p->options.sync};
     int r, err;
 
+    mount_options_text(&p->options, m.options_text);
     tame_heaps();
     raise_file_limit();
     stopper_block_signals();
@@ -230,8 +259,6 @@ static int run(const struct plan *p)
     }
     m.block_len = fs_super(m.fs)->block_len;
     m.debug = p->options.debug;
-    m.root_and_owner_only = p->options.allow_root;
-    m.owner = getuid();
     m.acl = !p->options.no_acl;
     m.no_export = p->options.no_export;
     r = mount_and_serve(p, &m);
@@ -265,7 +292,15 @@ static int paths_find(const struct fuse_mount_options *o, struct plan *p)
                   p->store);
         return -1;
     }
-    return mount_point_prepare(p->dir, p->options.nonempty);
+    return 0;
+}
+
+/* Nothing is mounted here: what is there already is changed. */
+static int remount_run(const struct fuse_mount_options *o, struct plan *p)
+{
+    if (paths_find(o, p) < 0)
+        return MOUNT_EXIT_FAILURE;
+    return remount(p->store, p->dir, o->options) < 0 ? MOUNT_EXIT_FAILURE : 0;
 }
 
 static int mount_planned(struct plan *p, bool foreground)
@@ -300,11 +335,17 @@ int fluxfs_mount_run(const struct fuse_mount_options *options)
     int status = MOUNT_EXIT_FAILURE;
 
     mount_log_init(options->foreground ? LSM_LOG_INFO : LSM_LOG_WARN);
-    if (mount_options_parse(options->options, &p.options) < 0)
+    if (mount_options_have_remount(options->options)) {
+        status = remount_run(options, &p);
+        free(p.store);
+        free(p.dir);
+        return status;
+    }
+    if (mount_options_parse(options->options, NULL, &p.options) < 0)
         return MOUNT_EXIT_USAGE;
     if (p.options.debug || options->verbose)
         mount_log_init(LSM_LOG_DEBUG);
-    if (paths_find(options, &p) == 0)
+    if (paths_find(options, &p) == 0 && mount_point_prepare(p.dir, p.options.nonempty) == 0)
         status = mount_planned(&p, options->foreground);
     free(p.store);
     free(p.dir);

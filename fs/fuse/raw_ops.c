@@ -27,6 +27,7 @@
 
 #include "fs/fuse/mount_log.h"
 #include "fs/fuse/reaper.h"
+#include "fs/fuse/remount.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/workers.h"
 
@@ -156,6 +157,7 @@ static void serve_tmpfile(const struct request *r)
     if (r->body_len > sizeof(in)) {
         memcpy(&in, r->body, sizeof(in));
         cred.umask = in.umask;
+        owner_view_cred(&r->m->view, &cred);
         err = fs_tmpfile(r->m->fs, r->head.nodeid, in.mode & 07777, !(in.flags & O_EXCL), &cred,
                          &attr);
     }
@@ -203,9 +205,9 @@ static void serve_statx(const struct request *r)
         .stat = {.mask = STATX_BASIC_STATS | STATX_BTIME,
                  .blksize = (uint32_t)st.st_blksize,
                  .nlink = attr.nlink,
-                 .uid = attr.uid,
-                 .gid = attr.gid,
-                 .mode = (uint16_t)attr.mode,
+                 .uid = st.st_uid,
+                 .gid = st.st_gid,
+                 .mode = (uint16_t)st.st_mode,
                  .ino = attr.ino,
                  .size = attr.size,
                  .blocks = attr.blocks,
@@ -252,12 +254,14 @@ static void serve_setxattr(const struct request *r)
         rest = r->body_len - sizeof(in);
         name_len = strnlen(name, rest);
     }
-    if (name_len < rest && in.size <= rest - name_len - 1 &&
-        !(in.flags & ~(unsigned)(FS_XATTR_CREATE | FS_XATTR_REPLACE)))
+    if (name_len < rest && remount_xattr_is(r->head.nodeid, name))
+        err = -EPERM;
+    else if (name_len < rest && in.size <= rest - name_len - 1 &&
+             !(in.flags & ~(unsigned)(FS_XATTR_CREATE | FS_XATTR_REPLACE)))
         err = fs_setxattr(
             r->m->fs, r->head.nodeid, name, name + name_len + 1, in.size,
             in.flags | (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID ? FS_XATTR_KILL_SGID : 0));
-    answer_err(r, "setxattr", err);
+    answer_err(r, "setxattr", change_settle(r->m, CHANGE_INODE, err));
 }
 
 /* --- Which --- */
@@ -272,12 +276,6 @@ static const struct {
     {FUSE_SYNCFS, "SYNCFS", serve_syncfs},
     {FUSE_SETXATTR, "SETXATTR", serve_setxattr},
 };
-
-/* As libfuse does for its own: with allow_root, root and the owner only. */
-static bool is_denied(const struct request *r)
-{
-    return r->m->root_and_owner_only && r->head.uid != 0 && r->head.uid != r->m->owner;
-}
 
 bool raw_ops_serve(void *arg, const struct fuse_buf *message)
 {
@@ -302,8 +300,6 @@ bool raw_ops_serve(void *arg, const struct fuse_buf *message)
                   (unsigned long long)r.head.nodeid, message->size, r.head.pid);
     if (r.head.len != message->size)
         answer_err(&r, table[i].name, -EINVAL);
-    else if (is_denied(&r))
-        answer_err(&r, table[i].name, -EACCES);
     else
         table[i].serve(&r);
     return true;

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "fs/fs.h"
+#include "fs/fuse/mount_options.h"
 
 struct reaper;
 
@@ -25,12 +26,13 @@ struct mount {
     struct fs *fs;
     struct fuse_session *se;
     struct reaper *reaper;
-    uint32_t block_len;       /* what st_blksize tells programs to read and write at once */
-    bool debug;               /* log every request */
-    bool root_and_owner_only; /* allow_root: requests of others are refused */
-    uid_t owner;              /* who mounted it */
-    bool no_export;           /* it is to give out no file handles */
-    bool acl;                 /* the kernel is to know ACLs */
+    uint32_t block_len; /* what st_blksize tells programs to read and write at once */
+    bool debug;         /* log every request */
+    bool no_export;     /* it is to give out no file handles */
+    bool acl;           /* the kernel is to know ACLs */
+    struct owner_view view;
+    bool sync_names, sync_all;                 /* options dirsync, sync: see change_settle */
+    char options_text[MOUNT_OPTIONS_TEXT_LEN]; /* what remount.h asks for */
 
     /* Set by init. */
     atomic_bool no_open;    /* the kernel opens files without asking */
@@ -59,6 +61,16 @@ static inline struct mount *req_mount(fuse_req_t req)
  * operation and the inode.
  */
 void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err);
+/*
+ * Between a change that was made (err is its answer) and the reply to it: where the options demand
+ * it, wait until it is durable. Returns err, or the failure of the sync. A write to a file needs no
+ * such call: with -o sync the kernel sends FSYNC after it.
+ */
+enum change {
+    CHANGE_NAME, /* of entries of directories */
+    CHANGE_INODE
+};
+int change_settle(struct mount *m, enum change what, int err);
 /* Answer with an entry, or with the error when err is negative. */
 void reply_entry(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr);
 void reply_attr(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr);

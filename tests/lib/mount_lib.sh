@@ -147,6 +147,26 @@ drop_caches() {
     fi
 }
 
+# make_helpers NAME...: let mount(8) and umount(8) find the command under these names in /sbin. To be
+# called before anything is made or mounted: the test begins again in a mount namespace of its own,
+# in which /sbin has them, so that nobody else sees them.
+make_helpers() {
+    if [ -z "${HELPERS_NAMESPACE:-}" ]; then
+        need_command unshare
+        HELPERS_NAMESPACE=yes
+        export HELPERS_NAMESPACE
+        helpers_status=0
+        unshare --mount --propagation private sh "$0" || helpers_status=$?
+        exit "$helpers_status"
+    fi
+    mkdir "$S/sbin"
+    for helper_name in "$@"; do
+        ln -s "$(readlink -f "$FLUXFS")" "$S/sbin/$helper_name"
+    done
+    mount -t overlay -o "ro,lowerdir=$S/sbin:$(readlink -f /sbin)" helpers "$(readlink -f /sbin)" ||
+        skip "cannot lay helpers over /sbin"
+}
+
 # The unmounted store must be flawless.
 check_store() {
     if ! "$FLUXFS" fsck -n "$STORE" >"$S/fsck.out" 2>&1; then
@@ -202,6 +222,13 @@ mounts_below() {
     awk -v dir="$S/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r
 }
 
+# Blanks in names stand there as backslash and three digits, which %b understands.
+unmount_below() {
+    mounts_below | while read -r below_dir; do
+        unmount_by_force "$(printf '%b' "$below_dir")"
+    done
+}
+
 finish() {
     finish_status=$1
     trap - EXIT
@@ -223,17 +250,13 @@ finish() {
         within 10 daemon_is_gone || kill -9 "$DAEMON" 2>/dev/null
         wait "$DAEMON" 2>/dev/null
     fi
-    for finish_dir in $(mounts_below); do
-        unmount_by_force "$finish_dir"
-    done
+    unmount_below
     if ! within 20 scratch_is_unused; then
         echo "$TEST: FAILED: processes were left: $(scratch_users | tr '\n' ' ')" >&2
         for finish_pid in $(scratch_users); do
             kill -9 "$finish_pid" 2>/dev/null
         done
-        for finish_dir in $(mounts_below); do
-            unmount_by_force "$finish_dir"
-        done
+        unmount_below
         finish_status=1
     fi
     rm -rf --one-file-system "$S"

@@ -16,7 +16,7 @@ found() { # found NAME: its path below $S/dest
 }
 fluxfs=$(found fluxfs)
 "$fluxfs" --version | grep -q '[0-9]\.[0-9]' || fail "the installed fluxfs shows no version"
-for name in mkfs.fluxfs fsck.fluxfs mount.fluxfs mount.fuse.fluxfs; do
+for name in mkfs.fluxfs fsck.fluxfs mount.fluxfs mount.fuse.fluxfs umount.fluxfs umount.fuse.fluxfs; do
     target=$(readlink "$(found "$name")")
     same "${fluxfs#"$S/dest"}" "$target" "where $name points"
 done

@@ -4,19 +4,7 @@
 . "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
 need_root "to call mount(8)"
-helper=/sbin/mount.fuse.fluxfs
-made_helper=
-test_cleanup() {
-    if [ -n "$made_helper" ]; then
-        rm -f "$helper"
-    fi
-}
-if [ -e "$helper" ] || [ -L "$helper" ]; then
-    [ "$(readlink -f "$helper")" = "$(readlink -f "$FLUXFS")" ] || skip "$helper is another fluxfs"
-else
-    ln -s "$(readlink -f "$FLUXFS")" "$helper" || skip "cannot make $helper"
-    made_helper=yes
-fi
+make_helpers mount.fuse.fluxfs
 
 "$FLUXFS" mkfs "$STORE" >/dev/null
 mount -t fuse.fluxfs "$STORE" "$MNT" </dev/null || fail "mount"
