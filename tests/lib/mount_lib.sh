@@ -119,8 +119,9 @@ wait_daemon() {
     same 0 "$daemon_status" "exit status of the daemon"
 }
 
+# Somebody who looks at all mounts of the machine, as df does, keeps one busy for a moment.
 umount_fs() {
-    "$FLUXFS" umount "$MNT" || fail "fluxfs umount failed"
+    within 5 "$FLUXFS" umount "$MNT" 2>>"$LOG" || fail "fluxfs umount failed"
     if is_mounted; then
         fail "still mounted after fluxfs umount"
     fi
