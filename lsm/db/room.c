@@ -104,8 +104,7 @@ bool db_space_is_low(struct lsm_db *db)
 {
     uint64_t total, free_len;
 
-    return db_space(db, &total, &free_len) ||
-           free_len < space_needed(memtables_len(db), 0, total);
+    return db_space(db, &total, &free_len) || free_len < space_needed(memtables_len(db), 0, total);
 }
 
 uint64_t db_space_to_spare(struct lsm_db *db)
