@@ -28,7 +28,7 @@ static const char help[] =
     "                 without -n, -p and -y: ask for each repair, on a terminal\n"
     "  -f             check even when it seems clean; always done\n"
     "  -C [FD]        show a progress bar; with FD, write lines \"PHASE DONE TOTAL STORE\" to it\n"
-    "      --backup DIR   before the first change, make DIR a copy of the store (hard links where\n"
+    "      --backup DIR   before the tree is repaired, make DIR a copy of the store (hard links where\n"
     "                 the disk can, so it takes little room)\n"
     "      --path PATH    check and repair only what is below PATH; says what was not checked\n"
     "      --memory SIZE\n"
@@ -193,7 +193,7 @@ static int fsck_store(struct fsck *f)
         return cli_store_error(f->store, err), FSCK_ERROR;
     if (!store.openable) {
         add_store(&store_found, &store, &result);
-        return fsck_report(f, &result);
+        return f->mode == FSCK_ASK && !asks ? refuse_to_ask(f, &result) : fsck_report(f, &result);
     }
     options.skip_store = true;
     /* Where something cannot be read, what is missing proves nothing. */
