@@ -12,7 +12,7 @@ refused_by_all() {
     exits 1 "$2" "$FLUXFS" cat "$1" /file
     exits 1 "$2" "$FLUXFS" dump "$1"
     exits 1 "$2" "$FLUXFS" stat "$1"
-    exits "${3:-8}" "${4:-$2}" "$FLUXFS" fsck "$1"
+    exits "${3:-8}" "${4:-$2}" "$FLUXFS" fsck -n "$1"
     same "$before" "$(cd "$1" 2>/dev/null && find . -type f ! -name LOCK -exec cksum {} + | sort)" \
         "the files of $1"
 }
@@ -31,7 +31,7 @@ refused_by_all "$S/file" "$S/file"
 say "no superblock"
 cp -a "$STORE" "$S/nosuper"
 rm "$S/nosuper/SUPERBLOCK"
-refused_by_all "$S/nosuper" "not a FluxFS store" 8 "it has no file SUPERBLOCK"
+refused_by_all "$S/nosuper" "not a FluxFS store" 4 "it has no file SUPERBLOCK"
 
 say "one damaged copy of the superblock does no harm, two do"
 cp -a "$STORE" "$S/half"
