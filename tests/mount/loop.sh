@@ -42,13 +42,18 @@ fsck.ext4 -f -n "$MNT/image" >"$S/fsck.ext4.out" 2>&1 || fail "after a remount: 
 
 say "what is discarded gives its room back"
 LOOP=$(losetup --find --show "$MNT/image")
+mount -t ext4 "$LOOP" "$S/inner"
+head -c 8M /dev/urandom >"$S/inner/large"
+sync -f "$S/inner"
 before=$(stat -c %b "$MNT/image")
-mount -t ext4 -o discard "$LOOP" "$S/inner"
-rm -r "$S/inner"/usr
+rm "$S/inner/large"
+sync -f "$S/inner" # what is not committed cannot be trimmed
 fstrim "$S/inner" || fail "fstrim"
 umount "$S/inner"
 losetup -d "$LOOP"
 LOOP=
-[ "$(stat -c %b "$MNT/image")" -lt "$before" ] || fail "the image keeps $before blocks"
+after=$(stat -c %b "$MNT/image")
+# Less than 8 MiB: ext4 keeps writing its own blocks, and only whole ones of the image become holes.
+[ "$after" -lt $((before - 8192)) ] || fail "of $before blocks the image keeps $after"
 umount_fs
 check_store
