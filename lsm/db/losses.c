@@ -237,29 +237,33 @@ int losses_remove(struct env *env)
 
 /* --- Of a table --- */
 
+static void set_range(struct lsm_loss *loss, struct slice first, struct slice last)
+{
+    loss->first = first.data;
+    loss->first_len = first.len;
+    loss->last = last.data;
+    loss->last_len = last.len;
+}
+
 int losses_each_of_table(const struct sst_loss *sst_loss, const char *file, int level,
                          const struct table_meta *old,
                          int (*each)(void *arg, const struct lsm_loss *loss), void *arg)
 {
     struct lsm_loss loss = loss_of_kind(LSM_LOSS_ENTRIES, file);
-    struct slice first = {0}, last = {0};
+    struct slice smallest = {0}, largest = {0};
     int err = 0;
 
     loss.offset = sst_loss->offset;
     loss.len = sst_loss->len;
     loss.level = level;
     if (old) {
-        first = old->smallest;
-        last = old->largest;
+        smallest = old->smallest;
+        largest = old->largest;
         loss.seqno_min = old->stats.seqno_min;
         loss.seqno_max = old->stats.seqno_max;
     }
-    first = sst_loss->from ? *sst_loss->from : first;
-    last = sst_loss->to ? *sst_loss->to : last;
-    loss.first = first.data;
-    loss.first_len = first.len;
-    loss.last = last.data;
-    loss.last_len = last.len;
+    set_range(&loss, sst_loss->from ? *sst_loss->from : smallest,
+              sst_loss->to ? *sst_loss->to : largest);
     if (sst_loss->filter) {
         loss.filter = sst_loss->filter->data;
         loss.filter_len = sst_loss->filter->len;
@@ -267,6 +271,8 @@ int losses_each_of_table(const struct sst_loss *sst_loss, const char *file, int 
     if (sst_loss->entries)
         err = each(arg, &loss);
     loss.kind = LSM_LOSS_DELETIONS;
+    /* What was read before the damage says nothing of the keys that tombstones covered. */
+    set_range(&loss, smallest, largest);
     loss.filter = NULL;
     loss.filter_len = 0;
     if (!err && sst_loss->deletions)
