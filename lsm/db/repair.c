@@ -312,13 +312,12 @@ static int carry_out(struct repair *r)
         err = keep_aside(r);
     if (!err && r->new_manifest)
         err = switch_manifest(r);
-    if (!err)
-        err = repair_blob_headers(r);
     if (!err && r->new_superblock)
         err = superblock_write(r->env, &r->superblock);
     if (!err && r->aside_count)
         err = remove_aside(r);
-    return err;
+    /* Last: no value depends on it. */
+    return err ? err : repair_blob_headers(r);
 }
 
 static int repair_run(struct repair *r)

@@ -44,14 +44,18 @@ static int rewrite_header(struct repair *r, uint64_t number)
 
     blob_file_name(number, name);
     err = env_read_small(r->env, name, BLOB_REWRITE_LEN_MAX, &file);
-    if (err == -EFBIG)
-        err = repair_note(r, name, "it is too long to be written anew: the header stays damaged");
-    else if (!err && file.len >= BLOB_HEADER_LEN) {
+    if (!err && file.len >= BLOB_HEADER_LEN) {
         blob_header_encode(number, file.data);
         err = env_replace_small(r->env, name, buf_slice(&file));
     }
     buf_free(&file);
-    return err;
+    if (!err || err == -ENOMEM)
+        return err;
+    if (err == -EFBIG)
+        return repair_note(r, name, "it is too long to be written anew: the header stays damaged");
+    /* A full disk, say. All values can be read without it, so the repair does not fail. */
+    return repair_note(r, name, "it cannot be written anew, the header stays damaged: %s",
+                       *err_detail() ? err_detail() : err_text(err));
 }
 
 int repair_blob_headers(struct repair *r)

@@ -4,6 +4,9 @@
  */
 #include "repair_fixture.h"
 
+#include "lib/env_fault.h"
+#include "lsm/db/db.h"
+
 enum {
     BLOB_LEN_MIN = 300
 };
@@ -93,6 +96,35 @@ static void all_blob_files_and_the_manifest_may_be_lost(void **state)
     store_free(&s);
 }
 
+/* One change of the disk fails, and the header is the only thing to be changed. */
+static void a_header_that_cannot_be_written_does_not_fail_the_repair(void **state)
+{
+    const int codes[] = {ENOSPC, EIO};
+    struct store s;
+    char blob[256];
+
+    (void)state;
+    build(&s, 750);
+    flip_byte(&s, some_blob(&s, blob), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct env_fault *fault;
+        struct env *base;
+
+        s.told.len = 0;
+        assert_int_equal(env_posix_open(s.dir, 0, &base), 0);
+        assert_int_equal(env_fault_open(base, &fault), 0);
+        env_fault_fail(fault, ENV_FAULT_REPLACE, 1, codes[i], false);
+        assert_int_equal(db_repair(env_fault_env(fault), &s.options, false, note_told, NULL, &s),
+                         1);
+        assert_true(env_fault_happened(fault));
+        assert_true(was_told(&s, "the header stays damaged"));
+        env_fault_close(fault);
+    }
+    assert_int_equal(repair_all_ways(&s), 1);
+    expect_all_there(&s);
+    store_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +132,7 @@ int main(void)
         cmocka_unit_test(large_values_outlive_a_lost_manifest),
         cmocka_unit_test(a_damaged_large_value_costs_its_key),
         cmocka_unit_test(a_missing_blob_file_costs_the_keys_in_it),
+        cmocka_unit_test(a_header_that_cannot_be_written_does_not_fail_the_repair),
         cmocka_unit_test(all_blob_files_and_the_manifest_may_be_lost),
     };
 
