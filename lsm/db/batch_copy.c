@@ -7,7 +7,8 @@
  * refers to, however often a record is meant. The batch holds the file from the moment in which the
  * reference is read, while a version holds it, until a memtable does. The record was appended
  * before, so every sync that covers the batch covers it. Recovery, as for any reference, ends the
- * log where the record is not whole.
+ * log where the record is not whole; so the record is read and its checksum compared before it is
+ * shared: one that has rotted must cost its own value only, and not what is written after the copy.
  *
  * Moving takes entries one by one, so a record that two keys share becomes two when its file is
  * emptied. That cannot make the store grow: a record counts as used once for each entry, and a file
@@ -65,6 +66,18 @@ static bool files_have(const struct lsm_batch *b, uint64_t number)
     return false;
 }
 
+/* Is the record whole? As recovery asks, which ends the log before a reference to one that is not.
+ */
+static int check_record(struct lsm_db *db, const struct blob_ref *ref)
+{
+    struct blob_record record;
+    struct buf buf = {0};
+    int err = blob_read_record(db->store.blobs, ref, &buf, &record);
+
+    buf_free(&buf);
+    return err;
+}
+
 /*
  * 1, or 0 when it cannot be shared. The caller holds the version that the reference comes from, and
  * so the file; where nobody does, something is damaged, which reading the value will tell.
@@ -87,7 +100,9 @@ static int add_ref(struct lsm_batch *b, struct lsm_db *db, struct slice to, stru
         if (!file)
             return 0;
     }
-    err = batch_add(b, KIND_BLOB_REF, to, bytes);
+    err = check_record(db, &ref);
+    if (!err)
+        err = batch_add(b, KIND_BLOB_REF, to, bytes);
     if (err) {
         blob_meta_unref(file, false);
         return err;

@@ -87,7 +87,7 @@ static int check_refs(struct replay *r, const struct wal_record *record)
             err = check_ref(r, &op, seqno, &buf);
     }
     buf_free(&buf);
-    if (err && err_is_damage(err) && record->first_seqno > r->synced)
+    if (err && (err_is_damage(err) || err == -EIO) && record->first_seqno > r->synced)
         return 0;
     return err ? err : 1;
 }

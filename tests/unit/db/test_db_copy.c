@@ -268,6 +268,56 @@ static void a_batch_with_copies_is_one_stores(void **state)
     store_done(&other);
 }
 
+static void flip_byte(struct store *s, uint64_t number, uint64_t offset)
+{
+    char name[32];
+    uint8_t byte;
+    int fd;
+
+    sprintf(name, "%08llu.blob", (unsigned long long)number);
+    fd = open(scratch_path(s->dir, name), O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= 0x20;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    close(fd);
+}
+
+static int note_number(void *arg, const char *name)
+{
+    uint64_t number = store_file_number(name, "", ".blob");
+
+    if (number)
+        *(uint64_t *)arg = number;
+    return 0;
+}
+
+/* At recovery a reference to it would end the log, and take along what was written after it. */
+static void a_record_that_cannot_be_read_is_not_shared(void **state)
+{
+    struct store s;
+    struct lsm_batch *b;
+    uint64_t number = 0;
+
+    (void)state;
+    store_init(&s, true);
+    assert_int_equal(put(&s, 1, 0, LARGE_LEN, 0), 0);
+    assert_int_equal(lsm_flush(s.db), 0);
+    assert_int_equal(env_list(env_fault_env(s.fault), note_number, &number), 0);
+    assert_int_equal(lsm_batch_new(&b), 0);
+    flip_byte(&s, number, LARGE_LEN / 2);
+    assert_true(err_is_damage(lsm_batch_copy(b, s.db, "k000001", 7, "k000002", 7)));
+    flip_byte(&s, number, LARGE_LEN / 2);
+    env_fault_fail(s.fault, ENV_FAULT_READ, 1, EIO, false);
+    assert_int_equal(lsm_batch_copy(b, s.db, "k000001", 7, "k000002", 7), -EIO);
+    assert_int_equal(lsm_batch_count(b), 0);
+    add_copy(&s, b, 1, 2);
+    assert_int_equal(lsm_write(s.db, b, 0), 0);
+    lsm_batch_free(b);
+    check_copy(&s, 2, 1, 0);
+    store_done(&s);
+}
+
 /* Without the feature bit a record under another key would be damage. */
 static void verification_wants_the_feature_bit(void **state)
 {
@@ -490,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_shared_record_is_moved_for_each_of_its_keys),
         cmocka_unit_test(a_batch_keeps_what_it_refers_to),
         cmocka_unit_test(a_batch_with_copies_is_one_stores),
+        cmocka_unit_test(a_record_that_cannot_be_read_is_not_shared),
         cmocka_unit_test(verification_wants_the_feature_bit),
         cmocka_unit_test(repair_finds_nothing_in_a_store_that_shares),
         cmocka_unit_test(a_checkpoint_has_what_is_shared),
