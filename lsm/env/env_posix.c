@@ -13,10 +13,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lsm/base/err.h"
@@ -261,6 +263,22 @@ static int sync_parent(struct env_posix *e)
     return err ? env_posix_raise(&e->env, NULL, "sync the directory above", errnum) : 0;
 }
 
+/*
+ * Is what is written over a reserved or written place put into that place? Known of few file
+ * systems only. Another one (btrfs) puts it elsewhere: then zeros ahead save nothing, and use up
+ * what was reserved for records.
+ */
+static bool overwrites_in_place(int dir_fd)
+{
+    struct statfs st;
+    int err;
+
+    do
+        err = fstatfs(dir_fd, &st);
+    while (err && errno == EINTR);
+    return !err && (st.f_type == EXT4_SUPER_MAGIC || st.f_type == XFS_SUPER_MAGIC);
+}
+
 static int open_dir(struct env_posix *e, bool create)
 {
     const char *path = e->env.path;
@@ -274,6 +292,7 @@ static int open_dir(struct env_posix *e, bool create)
         return err_raise(ERR_STORE_NOT_ONE, "%s: not a store: not a directory", path);
     if (e->dir_fd < 0)
         return env_posix_raise(&e->env, NULL, "open the directory", errno);
+    e->overwrites = overwrites_in_place(e->dir_fd);
     return create ? sync_parent(e) : 0;
 }
 

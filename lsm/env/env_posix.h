@@ -12,6 +12,7 @@ struct env_posix {
     struct env env;
     int dir_fd;
     int lock_fd;         /* holds the lock while it is open; -1 without one */
+    bool overwrites;     /* the disk writes again where it wrote: no copy on write */
     struct fd_cache fds; /* of the readers; has a lock of its own */
 };
 

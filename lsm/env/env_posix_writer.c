@@ -211,6 +211,8 @@ void env_posix_writer_zero(struct env_writer *head, uint64_t len)
     struct posix_writer *w = of(head);
     uint64_t at = head->len, written;
 
+    if (!env_posix_of(head->env)->overwrites)
+        return;
     while (at < len && len <= w->reserved && !atomic_load(&w->poison)) {
         uint64_t step = len - at < ZERO_STEP_LEN ? len - at : ZERO_STEP_LEN;
         struct slice part = slice_of(zeros, (size_t)step);

@@ -296,10 +296,11 @@ int wal_writer_append(struct wal_writer *w, const struct wal_record *records, un
     if (err)
         return err;
     err = reserve(w, len);
-    if (err == -ENOSPC && urgent)
-        err = 0;
+    /* On a full disk what is reserved is for records. */
     if (!err)
         zero_ahead(w, len);
+    if (err == -ENOSPC && urgent)
+        err = 0;
     if (!err)
         err = append(w, w->parts, part_count, len);
     if (!err)

@@ -257,12 +257,38 @@ static void a_log_that_nobody_syncs_has_no_zeros_ahead(void **state)
     assert_int_equal(zeros_written_for(false, 2000), 0);
 }
 
+/* What is reserved is left to the records when the disk is full. */
+static void a_full_disk_gets_no_zeros_ahead(void **state)
+{
+    size_t len = 300 << 10;
+    uint8_t *bytes = calloc(1, len);
+    struct wal_record record = {LAST_SEQNO + 1, 1, 0, 0, slice_of(bytes, len)};
+    struct wal_writer *w;
+    uint64_t before;
+
+    (void)state;
+    assert_non_null(bytes);
+    assert_int_equal(wal_writer_create(env, NUMBER, LAST_SEQNO, &w), 0);
+    for (; wal_writer_len(w) < 2 * len; record.first_seqno++)
+        assert_int_equal(wal_writer_append(w, &record, 1, false), 0);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(wal_writer_sync(w), 0);
+    before = env_fault_calls(fault, ENV_FAULT_ZERO);
+    env_fault_fail(fault, ENV_FAULT_RESERVE, 1, ENOSPC, true);
+    assert_int_equal(wal_writer_append(w, &record, 1, true), 0);
+    assert_true(env_fault_happened(fault));
+    assert_int_equal(env_fault_calls(fault, ENV_FAULT_ZERO), before);
+    assert_int_equal(wal_writer_close(w), 0);
+    free(bytes);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_full_disk_leaves_room_for_what_is_urgent),
+        TEST(a_full_disk_gets_no_zeros_ahead),
         TEST(a_log_begins_on_a_disk_too_full_to_reserve),
         TEST(a_failed_append_leaves_the_log_as_it_was),
         TEST(nothing_follows_a_failed_sync),
