@@ -163,7 +163,7 @@ static int remove_leftover(void *arg, const char *name)
     uint64_t manifest = store_file_number(name, "MANIFEST-", ""),
              blob = store_file_number(name, "", ".blob");
     bool tmp = strcmp(name, "CURRENT.tmp") == 0 || strcmp(name, "SUPERBLOCK.tmp") == 0 ||
-               strcmp(name, "LOSSES.tmp") == 0;
+               strcmp(name, "LOSSES.tmp") == 0 || store_file_number(name, "", ".blob.tmp");
 
     /* One that cannot be removed costs space and nothing else; the next open tries again. */
     if ((table && !file_numbers_have(&c->keep, table)) || (log && log < c->db->log_number) ||
