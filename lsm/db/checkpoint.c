@@ -12,7 +12,7 @@
  * next: so a crash leaves a whole store, or a directory that is none. It has an identity of its
  * own; no other file depends on the superblock's uuid.
  */
-#include "lsm/db/db.h"
+#include "lsm/db/losses.h"
 
 enum {
     COPY_LEN = 1 << 20
@@ -162,6 +162,9 @@ static int fill(struct lsm_db *db, struct env *to)
         err = add_tables(db, to, state.version);
     if (!err)
         err = add_blobs(db, to, state.version);
+    /* What repairs have lost of these tables the new store must know as well. */
+    if (!err)
+        err = losses_copy(db->env, to);
     /* The manifest's creation syncs the directory before CURRENT names it. */
     if (!err)
         err = manifest_create(to, state.manifest_number, &state, &m);

@@ -151,6 +151,8 @@ static bool decode(struct slice in, struct slice *filter, char file[64], struct 
         return false;
     if (kind < LSM_LOSS_ENTRIES || kind > LSM_LOSS_FACTS || level > LEVEL_COUNT || name.len >= 64)
         return false;
+    if (level && ret->seqno_max > SEQNO_MAX) /* of a table everything is known */
+        return false;
     if (which == FILTER_NONE)
         *filter = slice_of(NULL, 0);
     else if (which == FILTER_OWN ? !take_prefixed(&in, filter) : which != FILTER_SAME)
@@ -226,6 +228,17 @@ int losses_read(struct env *env, int (*each)(void *arg, const struct lsm_loss *l
     return err;
 }
 
+int losses_copy(struct env *from, struct env *to)
+{
+    struct buf file = {0};
+    int err = env_read_small(from, file_name, LOSSES_LEN_MAX, &file);
+
+    if (!err)
+        err = env_replace_small(to, file_name, buf_slice(&file));
+    buf_free(&file);
+    return err == -ENOENT ? 0 : err;
+}
+
 int losses_remove(struct env *env)
 {
     int err = env_remove(env, file_name);
@@ -243,6 +256,20 @@ static void set_range(struct lsm_loss *loss, struct slice first, struct slice la
     loss->first_len = first.len;
     loss->last = last.data;
     loss->last_len = last.len;
+}
+
+/*
+ * Where nothing was read before the damage, it begins at offset 0: so the first key tells whether
+ * it was read itself (losses_covered.c).
+ */
+static int tell_entries(struct lsm_loss loss, bool first_read,
+                        int (*each)(void *arg, const struct lsm_loss *loss), void *arg)
+{
+    if (!first_read) {
+        loss.len += loss.offset;
+        loss.offset = 0;
+    }
+    return each(arg, &loss);
 }
 
 int losses_each_of_table(const struct sst_loss *sst_loss, const char *file, int level,
@@ -269,7 +296,7 @@ int losses_each_of_table(const struct sst_loss *sst_loss, const char *file, int 
         loss.filter_len = sst_loss->filter->len;
     }
     if (sst_loss->entries)
-        err = each(arg, &loss);
+        err = tell_entries(loss, sst_loss->from != NULL, each, arg);
     loss.kind = LSM_LOSS_DELETIONS;
     /* What was read before the damage says nothing of the keys that tombstones covered. */
     set_range(&loss, smallest, largest);

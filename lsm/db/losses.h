@@ -24,6 +24,8 @@ int losses_write(struct env *env, const struct losses *l);
  * What the file has: as lsm_losses. -ENOENT is an empty list.
  */
 int losses_read(struct env *env, int (*each)(void *arg, const struct lsm_loss *loss), void *arg);
+/* The file as it is, durably, to another store; 0 also when there is none. */
+int losses_copy(struct env *from, struct env *to);
 int losses_remove(struct env *env);
 
 /* A loss in the file `name` with no more than its kind; every key may be concerned. */

@@ -5,7 +5,8 @@
  * over a value that is gone, does not.
  *
  * The first key of a range of lost entries is the last one that could be read before the damage.
- * Its newest version is in the table itself then, and only older ones may be missing.
+ * Its newest version is in the table itself then, and only older ones may be missing. A loss at
+ * offset 0 has no such key: nothing was read before it, and its first key is the table's.
  *
  * Where no level is known the sequence numbers tell: what decides the key must be younger than the
  * youngest that may have been lost.
@@ -44,7 +45,7 @@ static int look_up(struct superversion *sv, const struct part *p, struct lookup 
 
 static bool is_first_kept(const struct lsm_loss *loss, struct slice key)
 {
-    return loss->kind == LSM_LOSS_ENTRIES && loss->first &&
+    return loss->kind == LSM_LOSS_ENTRIES && loss->offset && loss->first &&
            slice_eq(key, slice_of(loss->first, loss->first_len));
 }
 
@@ -69,7 +70,8 @@ int lsm_loss_is_covered(struct lsm_db *db, const struct lsm_loss *loss, const vo
                   l.rangedel_seqno > loss->seqno_max;
     fold_done(&l.fold);
     sv_put(sv);
-    if (err_is_damage(err)) /* it is what was lost that stands in the way, or another loss */
+    if (err_is_damage(err) ||
+        err == -EIO) /* it is what was lost that stands in the way, or another loss */
         return 0;
     return err ? err : decided;
 }

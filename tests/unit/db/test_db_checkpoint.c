@@ -19,7 +19,7 @@
 #include "lib/scratch.h"
 #include "lsm/base/check.h"
 #include "lsm/base/codec.h"
-#include "lsm/db/db.h"
+#include "lsm/db/losses.h"
 
 enum {
     GROUP_COUNT = 20,
@@ -214,6 +214,33 @@ static void an_empty_store_and_a_checkpoint_have_checkpoints(void **state)
     expect_model(db, NULL, &r->model);
     assert_int_equal(lsm_close(db), 0);
     free(second);
+    origin_free(r);
+}
+
+static int same_loss(void *arg, const struct lsm_loss *loss)
+{
+    assert_string_equal(loss->file, arg);
+    return 0;
+}
+
+static void a_checkpoint_has_the_losses_that_nobody_acted_on(void **state)
+{
+    char file[] = "00000007.sst";
+    struct lsm_loss loss = loss_of_kind(LSM_LOSS_ENTRIES, file);
+    struct origin *r = origin_new();
+    struct losses l = {0};
+    struct lsm_db *db;
+
+    (void)state;
+    write_some(r, 100);
+    assert_int_equal(losses_add(&l, &loss), 0);
+    assert_int_equal(losses_write(env_fault_env(r->fault), &l), 0);
+    checkpoint(r->db, r->target);
+    assert_int_equal(lsm_losses_forget(r->db), 0);
+    db = open_path(r->target);
+    assert_int_equal(lsm_losses(db, same_loss, file), 1);
+    close_and_remove(db, r->target);
+    losses_done(&l);
     origin_free(r);
 }
 
@@ -477,6 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkpoint_is_a_store_of_its_own),
         cmocka_unit_test(an_empty_store_and_a_checkpoint_have_checkpoints),
+        cmocka_unit_test(a_checkpoint_has_the_losses_that_nobody_acted_on),
         cmocka_unit_test(tables_are_linked_and_copied_where_they_cannot_be),
         cmocka_unit_test(a_failure_in_the_middle_leaves_nothing_behind),
         cmocka_unit_test(places_that_cannot_be_are_refused),
