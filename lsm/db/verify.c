@@ -33,10 +33,16 @@ static int report(struct verify *v, uint64_t offset, const char *text)
     return v->each ? v->each(v->arg, v->file, offset, text) : 0;
 }
 
+/* What the disk cannot read is damaged, and there may be more to find behind it. */
+static bool is_damage(int err)
+{
+    return err_is_damage(err) || err == -EIO;
+}
+
 /* What an error of a whole step means: damage is counted, anything else ends the verification. */
 static int judge(struct verify *v, int err)
 {
-    if (err >= 0 || !err_is_damage(err))
+    if (err >= 0 || !is_damage(err))
         return err;
     return report(v, 0, *err_detail() ? err_detail() : err_text(err));
 }
@@ -67,7 +73,7 @@ static int verify_name(struct verify *v, const struct table_meta *m)
         return judge(v, err_raise(ERR_FILE_MISSING, "%s: the manifest names it, but it is missing",
                                   v->file));
     if (err)
-        return err;
+        return judge(v, err);
     err = env_reader_len(r, &len);
     env_reader_close(r);
     if (!err && len != m->stats.file_len)
@@ -215,7 +221,7 @@ static int verify_refs(struct verify *v, struct iter *it)
             continue;
         blob_file_name(ref.file, v->file);
         err = blob_check(v->db->store.blobs, &ref, keys_share(v) ? NULL : &user, &buf);
-        if (err && err_is_damage(err))
+        if (err && is_damage(err))
             err = report_ref(v, &ref, it->key);
         advance(v, blob_padded(ref.len));
     }
@@ -234,9 +240,11 @@ static int verify_table_refs(struct verify *v, struct table_meta *m)
     if (err)
         return err;
     err = verify_refs(v, it);
-    /* Damage of the table has been reported. */
-    if (!err && it->err && !err_is_damage(it->err))
-        err = it->err;
+    /* Damage of the table has been reported; the disk may have failed only now. */
+    if (!err && it->err && !err_is_damage(it->err)) {
+        sst_file_name(m->number, v->file);
+        err = judge(v, it->err);
+    }
     iter_free(it);
     return err;
 }
