@@ -392,10 +392,60 @@ static void files_nobody_needs_are_gone(void **state)
     store_done(&s);
 }
 
+/* Each read of a verification fails in turn: it is told, and the verification goes on. */
+static void what_the_disk_cannot_read_is_told_by_verification(void **state)
+{
+    struct store s;
+    unsigned told = 0, again = 0;
+
+    (void)state;
+    store_init(&s, true);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(put(&s, i, 0, LARGE_LEN, 0), 0);
+    assert_int_equal(lsm_flush(s.db), 0);
+    for (uint64_t nth = 1;; nth++) {
+        int answer;
+
+        env_fault_fail(s.fault, ENV_FAULT_READ, nth, EIO, false);
+        answer = lsm_verify(s.db, NULL, NULL, NULL);
+        if (!env_fault_happened(s.fault)) {
+            assert_int_equal(answer, 0);
+            break;
+        }
+        if (answer < 0)
+            fail_msg("read %u fails: %d %s", (unsigned)nth, answer, lsm_detail());
+        told += answer > 0;
+        again += answer == 0;
+    }
+    assert_true(told > 8);
+    assert_true(again <= 1); /* the table's blocks ahead, which are then read one by one */
+    env_fault_fail(s.fault, 0, 0, 0, false);
+    store_done(&s);
+}
+
+static void what_a_repair_left_half_written_goes(void **state)
+{
+    const char *name = "00000077.blob.tmp";
+    struct store s;
+    int fd;
+
+    (void)state;
+    store_init(&s, false);
+    close_store(&s);
+    fd = open(scratch_path(s.dir, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    open_store(&s);
+    assert_int_equal(access(scratch_path(s.dir, name), F_OK), -1);
+    store_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_values_go_to_blob_files_and_small_ones_do_not),
+        cmocka_unit_test(what_the_disk_cannot_read_is_told_by_verification),
+        cmocka_unit_test(what_a_repair_left_half_written_goes),
         cmocka_unit_test(a_batch_keeps_its_order_and_stays_the_callers),
         cmocka_unit_test(iterators_see_large_values_both_ways),
         cmocka_unit_test(damage_is_an_error_of_its_value_and_is_found),
