@@ -2,7 +2,7 @@
  * Attributes. Reading a file does not change its atime: it changes only when somebody sets it, as
  * with the mount option noatime.
  */
-#include "fs/op.h"
+#include "fs/data.h"
 
 int fs_getattr(struct fs *fs, uint64_t ino, struct fs_attr *ret)
 {
@@ -69,6 +69,8 @@ static int setattr_locked(struct op *op, struct inode *in, const struct fs_attr 
         return err;
     if (which & FS_SET_MODE)
         in->mode = (in->mode & S_IFMT) | (a->mode & 07777);
+    if (which & FS_SET_SIZE)
+        set_id_clear(op->fs, in); /* behind the mode: the kernel may send both */
     if (which & FS_SET_UID)
         in->uid = a->uid;
     if (which & FS_SET_GID)

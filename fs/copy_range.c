@@ -97,6 +97,7 @@ static int whole_blocks(struct op *op, const struct copy *c, struct inode *to, u
     if (c->dst_offset + len > to->size)
         to->size = c->dst_offset + len;
     to->mtime = to->ctime = op->now;
+    set_id_clear(op->fs, to);
     return inode_put(op->batch, to);
 }
 

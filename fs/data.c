@@ -114,6 +114,7 @@ int file_write_batch(struct op *op, struct inode *in, uint64_t offset, const voi
     if (offset + len > in->size)
         in->size = offset + len;
     in->mtime = in->ctime = op->now;
+    set_id_clear(op->fs, in);
     return inode_put(op->batch, in);
 }
 

@@ -46,6 +46,13 @@ int blocks_count(struct fs *fs, uint64_t ino, uint64_t first, uint64_t end, uint
 int blocks_remove(struct fs *fs, struct lsm_batch *b, struct inode *in, uint64_t first,
                   uint64_t end);
 
+/* To be called for every change of contents, before the inode's record is written. */
+static inline void set_id_clear(const struct fs *fs, struct inode *in)
+{
+    if (fs->options.clear_set_id)
+        in->mode &= ~(uint32_t)(S_ISUID | S_ISGID);
+}
+
 /*
  * Add a write to the batch, with the inode's record, and change `in` as it does; len is not 0, and
  * the range fits into a file. The caller holds the inode's lock.

@@ -98,6 +98,7 @@ static int fallocate_locked(struct op *op, uint64_t ino, int mode, uint64_t offs
     if (!(mode & FALLOC_FL_KEEP_SIZE) && end > in.size)
         in.size = end;
     in.mtime = in.ctime = op->now; /* also when nothing shows of it, as on ext4 */
+    set_id_clear(op->fs, &in);
     op->urgent = mode & FALLOC_FL_PUNCH_HOLE;
     return inode_put(op->batch, &in);
 }

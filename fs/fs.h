@@ -55,6 +55,7 @@ struct fs_options {
     bool no_acl;           /* ACLs are neither shown nor set nor inherited; chmod keeps them true */
     uint64_t size_max;     /* bytes of the disk that the store may take; 0: no limit */
     bool no_compress;      /* what is written from now on */
+    bool clear_set_id;     /* who changes a file's contents takes its set-id bits */
     void (*log)(void *arg, enum lsm_log_level level, const char *text);
     void *log_arg;
 };
@@ -80,12 +81,14 @@ const struct fs_super *fs_super(const struct fs *fs); /* constant; lives as long
 struct lsm_db *fs_db(struct fs *fs);
 
 /*
- * Who makes a new object. A setgid parent overrides gid. umask: permissions that it does not get;
- * where the parent has a default ACL, that counts instead.
+ * Who makes a new object. A setgid parent overrides gid, unless it is fixed. umask: permissions
+ * that it does not get; where the parent has a default ACL, that counts instead.
  */
 struct fs_cred {
     uint32_t uid, gid;
     uint32_t umask;
+    bool fixed_gid;
+    bool no_set_id; /* only a new directory may have set-id bits */
 };
 
 /* What is known of an inode. */

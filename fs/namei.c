@@ -115,8 +115,11 @@ static void owner_set(struct inode *in, const struct inode *dir, const struct fs
 {
     in->uid = cred->uid;
     in->gid = cred->gid;
+    if (cred->no_set_id && !S_ISDIR(in->mode))
+        in->mode &= ~(uint32_t)(S_ISUID | S_ISGID);
     if (dir->mode & S_ISGID) {
-        in->gid = dir->gid;
+        if (!cred->fixed_gid)
+            in->gid = dir->gid;
         if (S_ISDIR(in->mode))
             in->mode |= S_ISGID;
     }

@@ -14,6 +14,20 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     reply_attr(req, "getattr", ino, err, &attr);
 }
 
+/* The kernel has the inode locked: nobody else changes its owner or mode meanwhile. */
+static int mode_through_view(struct mount *m, struct fs_attr *attr, unsigned which)
+{
+    struct fs_attr stored;
+    int err;
+
+    if (!(which & FS_SET_MODE) || !owner_view_any(&m->view))
+        return 0;
+    err = fs_getattr(m->fs, attr->ino, &stored);
+    if (!err)
+        attr->mode = owner_view_mode(&m->view, &stored, attr->mode);
+    return err;
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
                 struct fuse_file_info *fi)
 {
@@ -51,6 +65,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
         if (to_set & bits[i].theirs)
             which |= bits[i].ours;
     err = owner_view_set(&m->view, &attr, &which);
+    if (!err)
+        err = mode_through_view(m, &attr, which);
     if (!err)
         err = fs_setattr(m->fs, ino, &attr, which, &changed);
     reply_attr(req, "setattr", ino, change_settle(req_mount(req), CHANGE_INODE, err), &changed);

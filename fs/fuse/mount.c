@@ -84,6 +84,7 @@ static int store_open(const struct plan *p, struct fs **ret)
         .no_acl = p->options.no_acl,
         .size_max = p->options.size_max,
         .no_compress = p->options.no_compress,
+        .clear_set_id = owner_view_any(&p->options.view),
         .log = mount_log_text,
     };
     int err;

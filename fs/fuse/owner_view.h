@@ -5,6 +5,8 @@
  * Owners: what is shown is also what new files are stored with, and chown to anything else is
  * refused with EPERM. Permissions: those of everybody are shown as 0777 without the mask, set-id
  * and sticky bits as stored; chmod and new files store what the program asked for, unseen.
+ * But chmod to the very permissions that are shown leaves those that are stored: the kernel itself
+ * sends them to take set-id bits away.
  */
 #ifndef FS_FUSE_OWNER_VIEW_H
 #define FS_FUSE_OWNER_VIEW_H
@@ -26,9 +28,11 @@ bool owner_view_any(const struct owner_view *v);
 bool owner_view_same(const struct owner_view *a, const struct owner_view *b);
 /* What stat shows. */
 void owner_view_show(const struct owner_view *v, struct stat *st);
-/* Who owns a new object. */
+/* Who owns a new object, and what it may be. */
 void owner_view_cred(const struct owner_view *v, struct fs_cred *cred);
 /* A change of attributes, FS_SET_ bits: 0, with what need not be stored taken out, or -EPERM. */
 int owner_view_set(const struct owner_view *v, const struct fs_attr *attr, unsigned *which);
+/* What to store when somebody sets this mode. */
+uint32_t owner_view_mode(const struct owner_view *v, const struct fs_attr *stored, uint32_t mode);
 
 #endif

@@ -140,6 +140,43 @@ same "65534:65533 600" "$(stat -c '%u:%g %a' "$MNT/d/new")" "what was stored for
 same "65534:65533" "$(stat -c '%u:%g' "$MNT/d/newdir")" "and for a new directory"
 same 0 "$(($(stat -c 0%a "$MNT/d/setuid") & 06000))" "set-id bits that are stored after a write"
 umount_fs
+
+say "nobody gets set-id programs of other owners through a view"
+mount_fs
+mkdir "$MNT/s" "$MNT/s/setgid"
+chmod 02777 "$MNT/s/setgid"
+for name in other own; do
+    echo 1 >"$MNT/s/$name"
+    chmod 666 "$MNT/s/$name"
+done
+chown 65534:65533 "$MNT/s/own"
+for name in write truncate allocate; do
+    head -c 65536 /dev/urandom >"$MNT/s/$name"
+    chmod 02755 "$MNT/s/$name"
+done
+echo 1 >"$MNT/s/hidden"
+chmod 04700 "$MNT/s/hidden"
+umount_fs
+mount_fs -o uid=65534,gid=65533,allow_other
+as_user sh -c 'cd "$1" && echo 2 >other && chmod 6755 other own' sh "$MNT/s" || fail "writing and chmod"
+as_user touch "$MNT/s/setgid/new" || fail "making a file in a setgid directory"
+umount_fs
+mount_fs -o fmask=0111,dmask=0,allow_other
+as_user sh -c 'cd "$1" && echo 2 >>write && truncate -s 9 truncate && fallocate -l 9 allocate' sh "$MNT/s" || fail "changing set-id files"
+umount_fs
+mount_fs -o fmask=000,dmask=000,allow_other
+as_user sh -c 'echo 2 >>"$1"' sh "$MNT/s/hidden" || fail "appending"
+umount_fs
+mount_fs
+same "0:0 755" "$(stat -c '%u:%g %a' "$MNT/s/other")" "a file of another owner after chmod 6755"
+same 6755 "$(stat -c %a "$MNT/s/own")" "a file of the owner that is shown after chmod 6755"
+same 65534:65533 "$(stat -c %u:%g "$MNT/s/setgid/new")" "a new file in a setgid directory"
+for name in write truncate allocate; do
+    same 755 "$(stat -c %a "$MNT/s/$name")" "a setgid file after $name"
+done
+same 700 "$(stat -c %a "$MNT/s/hidden")" "stored permissions after the kernel took the set-id bit"
+umount_fs
+
 mount_fs -o uid=daemon,gid=daemon,umask=077
 same "daemon:daemon 700" "$(stat -c '%U:%G %a' "$MNT/d/a")" "by name"
 umount_fs

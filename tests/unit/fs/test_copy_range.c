@@ -435,6 +435,44 @@ static void a_full_disk_ends_a_copy_cleanly(void **state)
     fixture_free(f.base);
 }
 
+static void change_contents(struct file_test *f, unsigned how, uint64_t src, uint64_t dst)
+{
+    switch (how) {
+    case 0:
+        write_random(f, dst, 0, 10, 2);
+        break;
+    case 1:
+        copy_ok(f, src, 0, dst, 0, 2 * BLOCK);
+        break;
+    case 2:
+        assert_int_equal(file_truncate(f, dst, 5), 0);
+        break;
+    default:
+        assert_int_equal(fs_fallocate(f->fs, dst, 0, 0, 10), 0);
+    }
+}
+
+static void a_change_of_contents_takes_set_id_bits_when_asked(void **state)
+{
+    struct fs_attr a, mode = {.mode = 06755};
+    struct file_test f;
+    uint64_t dst;
+
+    (void)state;
+    file_test_new(&f, BLOCK);
+    dst = file_test_mknod(&f, "copy", S_IFREG | 0644);
+    write_random(&f, f.ino, 0, 3 * BLOCK, 1);
+    for (unsigned i = 0; i < 8; i++) {
+        f.fs->options.clear_set_id = i >= 4;
+        assert_int_equal(fs_setattr(f.fs, dst, &mode, FS_SET_MODE, &a), 0);
+        assert_int_equal(a.mode, S_IFREG | 06755);
+        change_contents(&f, i % 4, f.ino, dst);
+        assert_int_equal(fs_getattr(f.fs, dst, &a), 0);
+        assert_int_equal(a.mode, S_IFREG | (i >= 4 ? 0755 : 06755));
+    }
+    file_test_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +482,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_copied_is_refused),
         cmocka_unit_test(it_can_be_stopped_between_pieces),
         cmocka_unit_test(nothing_is_copied_read_only),
+        cmocka_unit_test(a_change_of_contents_takes_set_id_bits_when_asked),
         cmocka_unit_test(copies_agree_with_the_model),
         cmocka_unit_test(a_crash_leaves_whole_pieces),
         cmocka_unit_test(a_full_disk_ends_a_copy_cleanly),

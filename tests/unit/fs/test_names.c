@@ -28,6 +28,25 @@ static void every_type_can_be_made_and_looked_up(void **state)
     everything_agrees(f->fs);
 }
 
+static void a_fixed_group_and_no_set_id_bits_hold_in_a_setgid_directory(void **state)
+{
+    struct fixture *f = *state;
+    struct fs_cred cred = {.uid = 7, .gid = 8, .fixed_gid = true, .no_set_id = true};
+    struct fs_attr dir, made;
+
+    assert_int_equal(fs_mknod(f->fs, 1, "d", S_IFDIR | 02755, 0, &cred0, &dir), 0);
+    assert_int_equal(fs_mknod(f->fs, dir.ino, "a", S_IFREG | 07755, 0, &cred, &made), 0);
+    assert_int_equal(made.mode, S_IFREG | 01755);
+    assert_int_equal(made.gid, 8);
+    assert_int_equal(fs_mknod(f->fs, dir.ino, "b", S_IFDIR | 0755, 0, &cred, &made), 0);
+    assert_int_equal(made.mode, S_IFDIR | 02755);
+    assert_int_equal(made.gid, 8);
+    cred.fixed_gid = cred.no_set_id = false;
+    assert_int_equal(fs_mknod(f->fs, dir.ino, "c", S_IFREG | 06755, 0, &cred, &made), 0);
+    assert_int_equal(made.mode, S_IFREG | 06755);
+    assert_int_equal(made.gid, dir.gid);
+}
+
 static void dots_are_answered(void **state)
 {
     struct fixture *f = *state;
@@ -352,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FS_TEST(every_type_can_be_made_and_looked_up),
         FS_TEST(dots_are_answered),
+        FS_TEST(a_fixed_group_and_no_set_id_bits_hold_in_a_setgid_directory),
         FS_TEST(paths_are_resolved_from_the_root),
         FS_TEST(names_have_limits),
         FS_TEST(a_name_exists_only_once),

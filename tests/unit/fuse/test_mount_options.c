@@ -327,6 +327,38 @@ static void a_view_keeps_owners_as_they_are(void **state)
     assert_int_equal(cred.gid, 5);
 }
 
+static void set_id_bits_are_for_files_of_the_owner_that_is_shown(void **state)
+{
+    struct mount_options o = parsed("uid=7,gid=8");
+    struct fs_attr own = {.mode = S_IFREG | 0755, .uid = 7, .gid = 8};
+    struct fs_attr other = {.mode = S_IFREG | 0755, .uid = 0, .gid = 8};
+    struct fs_attr dir = {.mode = S_IFDIR | 02755, .uid = 0, .gid = 0};
+    struct fs_cred cred = {.gid = 5};
+
+    (void)state;
+    assert_int_equal(owner_view_mode(&o.view, &own, 06711), 06711);
+    assert_int_equal(owner_view_mode(&o.view, &other, 07711), 01711);
+    assert_int_equal(owner_view_mode(&o.view, &dir, 06711), 02711);
+    dir.mode = S_IFDIR | 0755;
+    assert_int_equal(owner_view_mode(&o.view, &dir, 06711), 0711);
+    owner_view_cred(&o.view, &cred);
+    assert_true(cred.fixed_gid && cred.no_set_id);
+}
+
+static void permissions_that_are_shown_are_not_stored(void **state)
+{
+    struct mount_options o = parsed("fmask=022,dmask=0");
+    struct fs_attr file = {.mode = S_IFREG | 04700};
+    struct fs_attr dir = {.mode = S_IFDIR | 0700};
+
+    (void)state;
+    assert_int_equal(owner_view_mode(&o.view, &file, 0755), 0700);
+    assert_int_equal(owner_view_mode(&o.view, &file, 04755), 04700);
+    assert_int_equal(owner_view_mode(&o.view, &file, 0777), 0777);
+    assert_int_equal(owner_view_mode(&o.view, &dir, 01777), 01700);
+    assert_int_equal(owner_view_mode(&o.view, &dir, 0755), 0755);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +375,8 @@ int main(void)
         cmocka_unit_test(a_remount_begins_with_what_is_there),
         cmocka_unit_test(a_view_shows_owners_and_permissions),
         cmocka_unit_test(a_view_keeps_owners_as_they_are),
+        cmocka_unit_test(set_id_bits_are_for_files_of_the_owner_that_is_shown),
+        cmocka_unit_test(permissions_that_are_shown_are_not_stored),
     };
 
     mount_log_init(LSM_LOG_ERROR);
