@@ -76,6 +76,25 @@ static uint64_t whole_len(const struct copy *c, const struct inode *from, const 
     return len - len % block_len;
 }
 
+/* Share one block: 1, 0 for a hole, or an error, which is that of reading when the block is lost.
+ */
+static int whole_block(struct op *op, const struct copy *c, uint64_t from_block, uint64_t to_block)
+{
+    struct key from, to;
+    struct lsm_value v;
+    uint64_t len;
+    int r;
+
+    key_block(&from, c->src, from_block);
+    key_block(&to, c->dst, to_block);
+    r = lsm_batch_copy(op->batch, op->fs->db, from.data, from.len, to.data, to.len, &len);
+    if (r <= 0 || len <= op->fs->super.block_len)
+        return r;
+    r = block_get(op->fs, c->src, from_block, &v);
+    CHECK(r < 0); /* the lock keeps it as it was */
+    return r;
+}
+
 static int whole_blocks(struct op *op, const struct copy *c, struct inode *to, uint64_t len)
 {
     uint32_t block_len = c->fs->super.block_len;
@@ -84,12 +103,7 @@ static int whole_blocks(struct op *op, const struct copy *c, struct inode *to, u
     int r = blocks_remove(op->fs, op->batch, to, to_block, to_block + count);
 
     for (uint64_t i = 0; r >= 0 && i < count; i++) {
-        struct key from_key, to_key;
-
-        key_block(&from_key, c->src, from_block + i);
-        key_block(&to_key, c->dst, to_block + i);
-        r = lsm_batch_copy(op->batch, op->fs->db, from_key.data, from_key.len, to_key.data,
-                           to_key.len);
+        r = whole_block(op, c, from_block + i, to_block + i);
         to->block_count += r > 0;
     }
     if (r < 0)

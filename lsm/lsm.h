@@ -214,15 +214,16 @@ LSM_API int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len
                             const void *value, size_t value_len);
 /*
  * Put under `to` the value that `from` has in db now: later changes of `from`, and what the batch
- * holds already, do not count. Returns 1; 0 when `from` has no value, and then nothing is added. A
- * large value is read, for its checksum, but not copied: both keys refer to the same bytes until
- * one of them is overwritten. From then on the batch may be written to db only, and until it is
- * cleared or freed, which must be before lsm_close, it may keep files on disk. A store with such
- * keys is refused by programs older than this call. As the other calls it may fail with -EINVAL or
- * -ENOMEM; and as lsm_get, or as lsm_write, for db.
+ * holds already, do not count. Returns 1, and its bytes in *ret_len, which may be NULL; 0 when
+ * `from` has no value, and then nothing is added. A large value is read, for its checksum, but not
+ * copied: both keys refer to the same bytes until one of them is overwritten. From then on the
+ * batch may be written to db only, and until it is cleared or freed, which must be before
+ * lsm_close, it may keep files on disk. A store with such keys is refused by programs older than
+ * this call. As the other calls it may fail with -EINVAL or -ENOMEM; and as lsm_get, or as
+ * lsm_write, for db.
  */
 LSM_API int lsm_batch_copy(struct lsm_batch *b, struct lsm_db *db, const void *from,
-                           size_t from_len, const void *to, size_t to_len);
+                           size_t from_len, const void *to, size_t to_len, uint64_t *ret_len);
 LSM_API size_t lsm_batch_count(const struct lsm_batch *b); /* operations */
 
 enum {

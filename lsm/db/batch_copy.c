@@ -82,7 +82,8 @@ static int check_record(struct lsm_db *db, const struct blob_ref *ref)
  * 1, or 0 when it cannot be shared. The caller holds the version that the reference comes from, and
  * so the file; where nobody does, something is damaged, which reading the value will tell.
  */
-static int add_ref(struct lsm_batch *b, struct lsm_db *db, struct slice to, struct slice bytes)
+static int add_ref(struct lsm_batch *b, struct lsm_db *db, struct slice to, struct slice bytes,
+                   uint64_t *ret_len)
 {
     struct blob_meta *file = NULL;
     struct blob_ref ref;
@@ -111,10 +112,12 @@ static int add_ref(struct lsm_batch *b, struct lsm_db *db, struct slice to, stru
         b->files[b->file_count++] = file;
     b->db = db;
     atomic_store(&db->shares_blobs, true);
+    *ret_len = ref.raw_len;
     return 1;
 }
 
-static int add_value(struct lsm_batch *b, struct lsm_db *db, struct slice to, struct fold *f)
+static int add_value(struct lsm_batch *b, struct lsm_db *db, struct slice to, struct fold *f,
+                     uint64_t *ret_len)
 {
     struct slice value;
     int err = blob_fetch(db->store.blobs, f, BLOB_LOOK);
@@ -123,17 +126,19 @@ static int add_value(struct lsm_batch *b, struct lsm_db *db, struct slice to, st
         err = fold_value(f, &value);
     if (err <= 0)
         return err;
+    *ret_len = value.len;
     err = batch_add(b, KIND_PUT, to, value);
     return err ? err : 1;
 }
 
 int lsm_batch_copy(struct lsm_batch *b, struct lsm_db *db, const void *from, size_t from_len,
-                   const void *to, size_t to_len)
+                   const void *to, size_t to_len, uint64_t *ret_len)
 {
     struct superversion *sv;
     struct lookup l = {.key = slice_of(from, from_len)};
     struct memtable *mem;
     struct slice bytes;
+    uint64_t len = 0;
     bool newest_first;
     int err;
 
@@ -147,10 +152,12 @@ int lsm_batch_copy(struct lsm_batch *b, struct lsm_db *db, const void *from, siz
     err = sv_lookup(sv, atomic_load_explicit(&db->visible_seqno, memory_order_acquire), &l, &mem,
                     &newest_first);
     if (!err && l.fold.layer_count == 1 && fold_base_ref(&l.fold, &bytes))
-        err = add_ref(b, db, slice_of(to, to_len), bytes);
+        err = add_ref(b, db, slice_of(to, to_len), bytes, &len);
     if (!err)
-        err = add_value(b, db, slice_of(to, to_len), &l.fold);
+        err = add_value(b, db, slice_of(to, to_len), &l.fold, &len);
     fold_done(&l.fold);
     sv_put(sv);
+    if (err > 0 && ret_len)
+        *ret_len = len;
     return err;
 }

@@ -21,7 +21,7 @@ static void add_copy(struct store *s, struct lsm_batch *b, unsigned from, unsign
 
     name_of(from, from_name);
     name_of(to, to_name);
-    assert_int_equal(lsm_batch_copy(b, s->db, from_name, 7, to_name, 7), 1);
+    assert_int_equal(lsm_batch_copy(b, s->db, from_name, 7, to_name, 7, NULL), 1);
 }
 
 static void copy(struct store *s, unsigned from, unsigned to, unsigned flags)
@@ -119,6 +119,7 @@ static void small_and_patched_values_are_copied_and_missing_ones_are_not_there(v
     static uint8_t want[LARGE_LEN];
     struct store s;
     struct lsm_batch *b;
+    uint64_t len;
     struct lsm_value v;
 
     (void)state;
@@ -129,15 +130,17 @@ static void small_and_patched_values_are_copied_and_missing_ones_are_not_there(v
     assert_int_equal(lsm_batch_patch(b, "k000001", 7, 100, "patched", 7), 0);
     assert_int_equal(lsm_write(s.db, b, 0), 0);
     lsm_batch_clear(b);
-    assert_int_equal(lsm_batch_copy(b, s.db, "none", 4, "x", 1), 0);
+    assert_int_equal(lsm_batch_copy(b, s.db, "none", 4, "x", 1, NULL), 0);
     assert_int_equal(lsm_batch_count(b), 0);
-    assert_int_equal(lsm_batch_copy(b, s.db, "small", 5, "x", 1), 1);
-    assert_int_equal(lsm_batch_copy(b, s.db, "k000001", 7, "y", 1), 1);
-    assert_int_equal(lsm_batch_copy(b, s.db, "small", 5, "", 0), -EINVAL);
+    assert_int_equal(lsm_batch_copy(b, s.db, "small", 5, "x", 1, &len), 1);
+    assert_int_equal(len, 3);
+    assert_int_equal(lsm_batch_copy(b, s.db, "k000001", 7, "y", 1, &len), 1);
+    assert_int_equal(len, LARGE_LEN);
+    assert_int_equal(lsm_batch_copy(b, s.db, "small", 5, "", 0, NULL), -EINVAL);
     assert_int_equal(lsm_batch_count(b), 2);
     /* What the batch holds does not count. */
     assert_int_equal(lsm_batch_delete(b, "small", 5), 0);
-    assert_int_equal(lsm_batch_copy(b, s.db, "small", 5, "z", 1), 1);
+    assert_int_equal(lsm_batch_copy(b, s.db, "small", 5, "z", 1, NULL), 1);
     assert_int_equal(lsm_write(s.db, b, 0), 0);
     lsm_batch_free(b);
     assert_int_equal(lsm_get(s.db, NULL, "z", 1, &v), 0);
@@ -258,7 +261,7 @@ static void a_batch_with_copies_is_one_stores(void **state)
     assert_int_equal(put(&other, 1, 0, LARGE_LEN, 0), 0);
     add_copy(&s, b, 1, 2);
     assert_int_equal(lsm_errno(lsm_write(other.db, b, 0)), EINVAL);
-    assert_int_equal(lsm_errno(lsm_batch_copy(b, other.db, "k000001", 7, "x", 1)), EINVAL);
+    assert_int_equal(lsm_errno(lsm_batch_copy(b, other.db, "k000001", 7, "x", 1, NULL)), EINVAL);
     lsm_batch_clear(b);
     add_copy(&other, b, 1, 2);
     assert_int_equal(lsm_write(other.db, b, 0), 0);
@@ -526,7 +529,7 @@ static void nothing_is_copied_in_a_store_that_is_only_read(void **state)
     s.options.create = false;
     open_store(&s);
     assert_int_equal(lsm_batch_new(&b), 0);
-    assert_int_equal(lsm_errno(lsm_batch_copy(b, s.db, "k000001", 7, "x", 1)), EROFS);
+    assert_int_equal(lsm_errno(lsm_batch_copy(b, s.db, "k000001", 7, "x", 1, NULL)), EROFS);
     lsm_batch_free(b);
     store_done(&s);
 }

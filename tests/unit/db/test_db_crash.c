@@ -125,7 +125,7 @@ static void random_copy(struct run *r, struct lsm_batch *b, struct lsm_batch *sh
     size_t from_len = (size_t)sprintf(from, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
     size_t to_len = (size_t)sprintf(to, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
     const struct kv_pair *pair = kv_get(&r->model, slice_of(from, from_len));
-    int copied = lsm_batch_copy(b, r->db, from, from_len, to, to_len);
+    int copied = lsm_batch_copy(b, r->db, from, from_len, to, to_len, NULL);
 
     if (copied < 0)
         return;

@@ -304,6 +304,29 @@ static void a_lost_block_is_an_error_until_all_of_it_is_written(void **state)
     damage_free(s);
 }
 
+static void a_lost_block_is_not_copied(void **state)
+{
+    struct damage_store *s = damage_new();
+    struct fs *fs = damage_open(s->path, false, NULL);
+    const struct fs_cred cred = {0};
+    struct fs_attr a, to;
+    uint64_t copied;
+
+    (void)state;
+    assert_int_equal(fs_resolve(fs, "dir/a", &a), 0);
+    assert_int_equal(fs_mknod(fs, FS_ROOT_INO, "to", S_IFREG | 0600, 0, &cred, &to), 0);
+    lose_block(fs, a.ino, 1);
+    for (int compacted = 0; compacted < 2; compacted++) {
+        assert_int_equal(fs_copy_range(fs, a.ino, 0, to.ino, 0, 3 * BLOCK, NULL, NULL, &copied),
+                         -ERR_BLOCK_LOST);
+        assert_int_equal(fs_copy_range(fs, a.ino, 2 * BLOCK, to.ino, 0, BLOCK, NULL, NULL, &copied),
+                         0);
+        assert_int_equal(lsm_compact_range(fs_db(fs), NULL, 0, NULL, 0), 0);
+    }
+    assert_int_equal(fs_close(fs), 0);
+    damage_free(s);
+}
+
 static void a_lost_block_is_no_problem_of_a_later_check(void **state)
 {
     struct damage_store *s = damage_new();
@@ -336,6 +359,7 @@ int main(void)
         cmocka_unit_test(damaged_losses_are_told_as_losses),
         cmocka_unit_test(what_costs_nothing_is_repaired_and_nothing_else),
         cmocka_unit_test(a_lost_block_is_an_error_until_all_of_it_is_written),
+        cmocka_unit_test(a_lost_block_is_not_copied),
         cmocka_unit_test(a_lost_block_is_no_problem_of_a_later_check),
     };
 
