@@ -15,42 +15,70 @@
 #include <unistd.h>
 
 #include "tools/commands.h"
+#include "tools/live_mount.h"
 #include "tools/mountinfo.h"
 #include "tools/store_lock.h"
 
 static const char help[] =
-    "Usage: fluxfs umount [-l] DIR|STORE\n"
+    "Usage: fluxfs umount [-fl] DIR|STORE\n"
     "       umount.fluxfs DIR [-flnrv]\n"
     "Unmount, and wait until everything is on disk.\n"
     "\n"
     "  -l, --lazy   also when it is in use: it disappears now and ends when nobody uses it any\n"
     "               more; this is not waited for\n"
+    "  -f, --force  when it is in use and its daemon hangs, break its connection: programs that\n"
+    "               wait for it get errors, and so does all that they still have open there\n"
     "  -h, --help   this text\n"
     "\n"
     "A mount that is in use is left alone; \"fuser -vm DIR\" shows who uses it. The mount of a\n"
     "daemon that has died is unmounted, too.\n";
+
+/* The mount of a store can be reached only where nothing has been mounted over it. */
+static int check_uncovered(const char *target, const struct mount_entry *mount)
+{
+    struct mount_entry top = {0};
+    int status = STATUS_OK;
+    int rc = mountinfo_find_dir(mount->dir, &top);
+
+    if (rc < 0)
+        return cli_error("/proc/self/mountinfo: %s", strerror(-rc));
+    if (rc == 0 || top.minor != mount->minor || strcmp(top.type, mount->type) != 0)
+        status = cli_error("%s: mounted at %s, but something else is mounted over it", target,
+                           mount->dir);
+    mount_entry_done(&top);
+    return status;
+}
+
+static int find_by_store(const char *target, struct mount_entry *ret)
+{
+    int status, rc = mountinfo_find_store(target, ret);
+
+    if (rc < 0)
+        return cli_error("/proc/self/mountinfo: %s", strerror(-rc));
+    if (rc == 0 && access(target, F_OK) && errno != ENOTCONN)
+        return cli_error("%s: %s", target, strerror(errno));
+    if (rc == 0)
+        return cli_error("%s: not mounted", target);
+    status = check_uncovered(target, ret);
+    if (status)
+        mount_entry_done(ret);
+    return status;
+}
 
 /* Find the mount that the user means: by its directory or by its store. */
 static int find_mount(const char *target, struct mount_entry *ret)
 {
     int rc = mountinfo_find_dir(target, ret);
 
-    if (rc == 1 && !strcmp(ret->type, MOUNT_TYPE))
-        return 0;
-    if (rc == 1) {
-        cli_error("%s: not a FluxFS mount: its type is %s", target, ret->type);
-        mount_entry_done(ret);
-        return STATUS_FAILED;
-    }
-    if (!rc)
-        rc = mountinfo_find_store(target, ret);
-    if (rc == 1)
-        return 0;
     if (rc < 0)
         return cli_error("/proc/self/mountinfo: %s", strerror(-rc));
-    if (access(target, F_OK) && errno != ENOTCONN)
-        return cli_error("%s: %s", target, strerror(errno));
-    return cli_error("%s: not mounted", target);
+    if (rc == 0)
+        return find_by_store(target, ret);
+    if (!strcmp(ret->type, MOUNT_TYPE))
+        return STATUS_OK;
+    cli_error("%s: not a FluxFS mount: its type is %s", target, ret->type);
+    mount_entry_done(ret);
+    return STATUS_FAILED;
 }
 
 /* Run fusermount3 and keep what it complains of. Its exit status, or -errno. */
@@ -115,16 +143,35 @@ static int unmount_as_user(const char *dir, bool lazy)
                      *text ? text : "fusermount3 failed without a word");
 }
 
+/*
+ * Whatever the flags: MNT_FORCE makes the kernel end the connection before it looks whether the
+ * mount is in use, so that every program there loses its files. It is for daemons that have ended,
+ * or hang.
+ */
+static int umount_root(const char *dir, int flags)
+{
+    if (!umount2(dir, UMOUNT_NOFOLLOW | (flags & MNT_DETACH)))
+        return 0;
+    if (errno != EBUSY || !(flags & MNT_FORCE))
+        return -errno;
+    if (live_mount_answers(dir))
+        return -EBUSY;
+    return umount2(dir, UMOUNT_NOFOLLOW | flags) ? -errno : 0;
+}
+
 /* flags: MNT_DETACH, MNT_FORCE or 0. */
 static int unmount(const char *dir, int flags)
 {
+    int err;
+
     if (!geteuid()) {
-        if (!umount2(dir, UMOUNT_NOFOLLOW | flags))
+        err = umount_root(dir, flags);
+        if (!err)
             return STATUS_OK;
-        if (errno == EBUSY)
+        if (err == -EBUSY)
             return busy_error(dir);
-        if (errno != EPERM)
-            return cli_error("%s: cannot be unmounted: %s", dir, strerror(errno));
+        if (err != -EPERM)
+            return cli_error("%s: cannot be unmounted: %s", dir, strerror(-err));
     }
     return unmount_as_user(dir, flags & MNT_DETACH);
 }
@@ -132,20 +179,18 @@ static int unmount(const char *dir, int flags)
 /*
  * The same mount may show elsewhere, after mount --bind or in another mount namespace: then the
  * daemon goes on, and waiting for its end would be waiting for somebody else. The kernel lists the
- * connection as long as any is left.
+ * connection as long as any is left. `connection` is what it was before.
  */
-static bool is_mounted_elsewhere(const struct mount_entry *mount)
+static bool is_mounted_elsewhere(const struct mount_entry *mount, ino_t connection)
 {
     struct mount_entry other = {0};
-    bool found = mountinfo_find_store(mount->source, &other) == 1;
-    char path[64];
+    bool found;
 
+    if (connection)
+        return live_mount_connection(mount->minor) == connection;
+    found = mountinfo_find_same(mount, &other) == 1;
     mount_entry_done(&other);
-    snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u", mount->minor);
-    if (!found && access(path, F_OK))
-        return false;
-    fprintf(stderr, "%s: %s: still mounted elsewhere; its daemon goes on\n", cli_name, mount->dir);
-    return true;
+    return found;
 }
 
 static void tell_slow(long pid)
@@ -153,14 +198,39 @@ static void tell_slow(long pid)
     fprintf(stderr, "%s: waiting for process %ld to bring everything to disk\n", cli_name, pid);
 }
 
+/* Unmount, and wait until all is on disk. */
+static int unmount_and_wait(const struct mount_entry *mount, int flags)
+{
+    long pid = store_lock_pid(mount->source);
+    ino_t connection = live_mount_connection(mount->minor);
+    int status, err = 0;
+
+    /* Where the daemon goes on, nothing else would bring it to disk; that is known too late. */
+    if (live_mount_answers(mount->dir))
+        err = live_mount_sync(mount->dir);
+    status = unmount(mount->dir, flags);
+    if (status)
+        return status;
+    if (!is_mounted_elsewhere(mount, connection)) {
+        store_lock_wait(mount->source, pid, tell_slow);
+        return STATUS_OK;
+    }
+    fprintf(stderr, "%s: %s: still mounted elsewhere; its daemon goes on\n", cli_name, mount->dir);
+    if (err && err != -ENOTCONN)
+        return cli_error("%s: not everything could be brought to disk: %s", mount->dir,
+                         strerror(-err));
+    return STATUS_OK;
+}
+
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"lazy", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"lazy", no_argument, NULL, 'l'},
+                                            {"force", no_argument, NULL, 'f'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     /* umount(8) passes -n (no mtab), -v, -r (read-only when busy: not done), -N and -t as well. */
-    const char *letters = cli_by_alias ? ":hlfnrvN:t:" : ":hl";
+    const char *letters = cli_by_alias ? ":hlfnrvN:t:" : ":hlf";
     struct mount_entry mount = {0};
-    long pid;
     int c, status, flags = 0;
 
     while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
@@ -180,10 +250,10 @@ static int run(int argc, char **argv)
     status = find_mount(argv[optind], &mount);
     if (status)
         return status;
-    pid = store_lock_pid(mount.source);
-    status = unmount(mount.dir, flags);
-    if (!status && !(flags & MNT_DETACH) && !is_mounted_elsewhere(&mount))
-        store_lock_wait(mount.source, pid, tell_slow);
+    if (flags & MNT_DETACH)
+        status = unmount(mount.dir, flags);
+    else
+        status = unmount_and_wait(&mount, flags);
     mount_entry_done(&mount);
     return status;
 }

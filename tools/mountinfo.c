@@ -78,8 +78,23 @@ static int keep(struct mount_entry *entry, const char *dir, const char *type, co
     return entry->dir && entry->type && entry->source ? 0 : -ENOMEM;
 }
 
-/* The last line whose directory, or whose source under our type, is the one asked for. */
-static int find(const char *dir, const char *source, struct mount_entry *ret)
+struct wanted {
+    const char *dir;
+    const char *source;    /* under our type */
+    const unsigned *minor; /* with source; NULL for any */
+};
+
+static bool is_wanted(const struct wanted *w, const char *dir, const char *type, const char *source,
+                      unsigned minor)
+{
+    if (w->dir)
+        return strcmp(dir, w->dir) == 0;
+    return strcmp(type, MOUNT_TYPE) == 0 && strcmp(source, w->source) == 0 &&
+           (!w->minor || *w->minor == minor);
+}
+
+/* The last line that is as asked for. */
+static int find(struct wanted w, struct mount_entry *ret)
 {
     struct mount_entry entry = {0};
     FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -93,8 +108,7 @@ static int find(const char *dir, const char *source, struct mount_entry *ret)
         char *d = NULL, *t = NULL, *s = NULL;
         unsigned minor = 0;
 
-        if (!split(line, &minor, &d, &t, &s) ||
-            !((dir && !strcmp(d, dir)) || (source && !strcmp(t, MOUNT_TYPE) && !strcmp(s, source))))
+        if (!split(line, &minor, &d, &t, &s) || !is_wanted(&w, d, t, s, minor))
             continue;
         err = keep(&entry, d, t, s);
         entry.minor = minor;
@@ -142,13 +156,13 @@ static char *absolute(const char *path)
 int mountinfo_find_dir(const char *path, struct mount_entry *ret)
 {
     char *dir = absolute(path);
-    int rc = dir ? find(dir, NULL, ret) : 0;
+    int rc = dir ? find((struct wanted){.dir = dir}, ret) : 0;
 
     free(dir);
     if (rc)
         return rc;
     dir = realpath(path, NULL);
-    rc = dir ? find(dir, NULL, ret) : 0;
+    rc = dir ? find((struct wanted){.dir = dir}, ret) : 0;
     free(dir);
     return rc;
 }
@@ -156,8 +170,13 @@ int mountinfo_find_dir(const char *path, struct mount_entry *ret)
 int mountinfo_find_store(const char *store, struct mount_entry *ret)
 {
     char *source = realpath(store, NULL);
-    int rc = source ? find(NULL, source, ret) : 0;
+    int rc = source ? find((struct wanted){.source = source}, ret) : 0;
 
     free(source);
     return rc;
+}
+
+int mountinfo_find_same(const struct mount_entry *mount, struct mount_entry *ret)
+{
+    return find((struct wanted){.source = mount->source, .minor = &mount->minor}, ret);
 }

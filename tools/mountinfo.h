@@ -25,5 +25,7 @@ void mount_entry_done(struct mount_entry *entry); /* all zeros is allowed */
 int mountinfo_find_dir(const char *path, struct mount_entry *ret);
 /* Where the store is mounted, the newest of several: 1, 0 or -errno. */
 int mountinfo_find_store(const char *store, struct mount_entry *ret);
+/* A place where this very mount shows: 1, 0 or -errno. */
+int mountinfo_find_same(const struct mount_entry *mount, struct mount_entry *ret);
 
 #endif

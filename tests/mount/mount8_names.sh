@@ -63,6 +63,60 @@ umount "$S/second" || fail "umount of a bind mount"
 same fluxfs "$(cat "$MNT/fluxfs")" "the mount after its bind mount went"
 unmount "$MNT"
 
+say "umount -f leaves a living mount that is in use alone"
+mount -t fluxfs "$STORE" "$MNT"
+exec 9<"$MNT/fluxfs"
+refused "in use" "$FLUXFS" umount -f "$MNT"
+same fluxfs "$(cat <&9)" "a file that was open"
+exec 9<&-
+"$FLUXFS" umount -f "$MNT" || fail "umount -f when nobody uses it"
+check_store
+
+say "umount by the store leaves what is mounted over it alone"
+mount -t fluxfs "$STORE" "$MNT"
+mount -t tmpfs over "$MNT"
+refused "mounted over" "$FLUXFS" umount "$STORE"
+same over "$(awk -v dir="$MNT" '$2 == dir { print $1 }' /proc/self/mounts | tail -n 1)" "what is on top"
+umount "$MNT"
+same fluxfs "$(cat "$MNT/fluxfs")" "the mount below"
+"$FLUXFS" umount "$STORE" || fail "umount by the store"
+check_store
+
+say "umount -f breaks the connection of a daemon that hangs"
+mount_fs
+exec 9<"$MNT/fluxfs"
+kill -STOP "$DAEMON"
+refused "in use" "$FLUXFS" umount -f "$MNT"
+refused "not connected" stat -f "$MNT"
+exec 9<&-
+kill -CONT "$DAEMON"
+"$FLUXFS" umount "$MNT" || fail "umount of a mount whose connection is broken"
+wait "$DAEMON" || :
+DAEMON=
+check_store
+
+say "what was written through a bind mount is on disk when that is unmounted"
+mount_fs -o debug,commit=3600
+mount --bind "$MNT" "$S/second"
+echo bound >"$S/second/bound"
+: >"$LOG"
+"$FLUXFS" umount "$S/second" || fail "umount of a bind mount"
+grep -qi fsyncdir "$LOG" || fail "umount of a bind mount has not synced"
+umount_fs
+
+say "a stale mount elsewhere is not the same mount"
+mount_fs
+mount --bind "$MNT" "$S/second"
+kill_daemon
+"$FLUXFS" umount -f "$MNT" 2>"$S/words" || fail "umount of a mount without a daemon"
+grep -q "elsewhere" "$S/words" || fail "it does not tell of the bind mount"
+"$FLUXFS" mount "$STORE" "$MNT"
+head -c 5000000 /dev/urandom >"$MNT/data"
+"$FLUXFS" umount "$MNT" 2>"$S/words" || fail "umount beside a stale mount"
+grep "elsewhere" "$S/words" && fail "it takes the stale mount for its own"
+check_store # which is refused while the daemon has it
+"$FLUXFS" umount "$S/second" || fail "umount of the stale mount"
+
 say "blanks and other letters in names, by fstab"
 odd="$S/a store, with ünïcode"
 mkdir "$S/mnt with blank" "$odd dir"
