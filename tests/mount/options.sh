@@ -158,14 +158,14 @@ echo 1 >"$MNT/s/hidden"
 chmod 04700 "$MNT/s/hidden"
 umount_fs
 mount_fs -o uid=65534,gid=65533,allow_other
-as_user sh -c 'cd "$1" && echo 2 >other && chmod 6755 other own' sh "$MNT/s" || fail "writing and chmod"
+(cd "$MNT/s" && as_user sh -c 'echo 2 >other && chmod 6755 other own') || fail "writing and chmod"
 as_user touch "$MNT/s/setgid/new" || fail "making a file in a setgid directory"
 umount_fs
 mount_fs -o fmask=0111,dmask=0,allow_other
-as_user sh -c 'cd "$1" && echo 2 >>write && truncate -s 9 truncate && fallocate -l 9 allocate' sh "$MNT/s" || fail "changing set-id files"
+(cd "$MNT/s" && as_user sh -c 'echo 2 >>write && truncate -s 9 truncate && fallocate -l 9 allocate') || fail "changing set-id files"
 umount_fs
 mount_fs -o fmask=000,dmask=000,allow_other
-as_user sh -c 'echo 2 >>"$1"' sh "$MNT/s/hidden" || fail "appending"
+(cd "$MNT/s" && as_user sh -c 'echo 2 >>hidden') || fail "appending"
 umount_fs
 mount_fs
 same "0:0 755" "$(stat -c '%u:%g %a' "$MNT/s/other")" "a file of another owner after chmod 6755"
