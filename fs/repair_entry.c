@@ -145,6 +145,7 @@ static void right_key(const struct check *c, const struct check_finding *f, stru
     struct slice name = name_of(f);
     const char *text = (const char *)name.data;
 
+    /* It fits: the check tells a wrong hash only of a name that is legal. */
     key_dirent(ret, f->parent, dirent_hash(c->hash_secret, text, name.len), text, name.len);
 }
 
@@ -206,7 +207,7 @@ bool entry_record_is_safe(struct repair *r, const struct check_finding *f)
 {
     struct inode *in;
     struct tx tx;
-    int err = tx_begin(&tx, r);
+    int err = f->key.len > KEY_LEN_MAX ? -ENAMETOOLONG : tx_begin(&tx, r);
 
     if (err)
         return false;
@@ -217,7 +218,8 @@ bool entry_record_is_safe(struct repair *r, const struct check_finding *f)
 
 /*
  * A value whose number is that of an inode gets the inode's type. Any other tells nothing, and the
- * entry goes; what it named is found by the check as something without a name.
+ * entry goes; what it named is found by the check as something without a name. A key that is longer
+ * than any entry's has to be renamed before.
  */
 int fix_entry_record(struct repair *r, const struct check_finding *f)
 {
@@ -234,6 +236,8 @@ int fix_entry_record(struct repair *r, const struct check_finding *f)
     rc = named_inode(&tx, f->value, &in);
     if (rc == -ENOENT)
         return tx_end(&tx, tx_entry_remove(&tx, f->key, f->value));
+    if (!rc && f->key.len > KEY_LEN_MAX)
+        rc = fix_cannot(r, "its name is longer than names can be");
     if (rc)
         return tx_end(&tx, rc);
     memcpy(key.data, f->key.data, f->key.len);

@@ -68,6 +68,31 @@ static void an_entry_of_an_unknown_type_gets_that_of_its_inode(void **state)
     kv_clear(&before);
 }
 
+static void an_undecodable_entry_with_a_name_of_3000_bytes_is_renamed(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    uint8_t key[KEY_DIRENT_HEAD_LEN + 3000], value[DIRENT_VALUE_LEN] = {0};
+    struct kv_model damaged;
+    struct key k;
+
+    entry_key(f, &k, FS_ROOT_INO, "x");
+    memset(key, 'x', sizeof(key));
+    memcpy(key, k.data, KEY_DIRENT_HEAD_LEN);
+    put_le64(value, t.fifo);
+    assert_int_equal(lsm_put(fs_db(f->fs), key, sizeof(key), value, sizeof(value), 0), 0);
+    change_size(f, FS_ROOT_INO, 1);
+    take_keys(fs_db(f->fs), &damaged);
+    assert_int_equal(repair(f, true).done, 0);
+    assert_same(f, &damaged);
+    kv_clear(&damaged);
+    assert_true(repair(f, false).done > 0);
+    expect_clean(f);
+    memset(key, 'x', FS_NAME_LEN_MAX);
+    key[FS_NAME_LEN_MAX] = 0;
+    assert_int_equal(ino_of(f->fs, FS_ROOT_INO, (const char *)key), t.fifo);
+}
+
 static void a_wrong_type_is_corrected(void **state)
 {
     struct fixture *f = *state;
@@ -238,6 +263,7 @@ int main(void)
         CHECK_TEST(an_entry_of_an_impossible_inode_is_removed),
         CHECK_TEST(an_undecodable_entry_is_removed),
         CHECK_TEST(an_entry_of_an_unknown_type_gets_that_of_its_inode),
+        CHECK_TEST(an_undecodable_entry_with_a_name_of_3000_bytes_is_renamed),
         CHECK_TEST(a_wrong_type_is_corrected),
         CHECK_TEST(illegal_names_become_legal),
         CHECK_TEST(a_name_that_is_too_long_is_cut),
