@@ -47,6 +47,8 @@ struct tx {
         struct lsm_value value; /* that it was decoded from; zeroed for a new one */
     } inodes[TX_INODE_MAX];
     unsigned count;
+    uint64_t lost_ino;   /* lost+found, when the batch makes it; else 0 */
+    uint64_t group_next; /* behind the groups that the batch takes; 0: it takes none */
 };
 
 int tx_begin(struct tx *tx, struct repair *r);

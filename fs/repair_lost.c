@@ -43,6 +43,7 @@ static int lost_make(struct tx *tx, struct inode *root, const struct key *k, str
     in->gid = getegid();
     in->nlink = 2;
     in->parent = FS_ROOT_INO;
+    tx->lost_ino = ino; /* no look-up in the store finds it before the end */
     *ret = in;
     return tx_entry_add(tx, k, ino, in->mode);
 }
@@ -51,8 +52,11 @@ int lost_dir(struct tx *tx, struct inode **ret)
 {
     const struct check *c = tx->r->check;
     struct inode *root;
-    int err = tx_dir(tx, FS_ROOT_INO, &root);
+    int err;
 
+    if (tx->lost_ino)
+        return tx_dir(tx, tx->lost_ino, ret);
+    err = tx_dir(tx, FS_ROOT_INO, &root);
     if (err == -ENOENT)
         return fix_cannot(tx->r, "there is no root directory for lost+found");
     if (err)

@@ -4,7 +4,8 @@
  * another without asking whether they are the same.
  *
  * What is looked up here (names that are taken, numbers in use) is looked up in the store, without
- * what the transaction has added: a transaction adds at most one name to a directory.
+ * what the transaction has added: a transaction adds at most one name to a directory. What it would
+ * find twice it remembers: lost+found, and the groups of numbers that it has taken.
  */
 #include <stdio.h>
 
@@ -139,7 +140,7 @@ static int group_take_free(struct tx *tx, uint64_t *ret)
 
     if (rc)
         return rc;
-    group = facts.group_next;
+    group = tx->group_next ? tx->group_next : facts.group_next;
     for (int i = 0; i < GROUP_TRIES && group + 1 < INODE_GROUP_END; i++, group++) {
         rc = group_in_use(tx, group);
         if (rc < 0)
@@ -147,6 +148,7 @@ static int group_take_free(struct tx *tx, uint64_t *ret)
         if (!rc) {
             put_le64(value, group + 1);
             *ret = group;
+            tx->group_next = group + 1;
             return lsm_batch_put(tx->batch, "Sgroup_next", 11, value, sizeof(value));
         }
     }
