@@ -107,13 +107,14 @@ static int move_block(struct move *m, struct slice key, struct slice value)
     return lsm_batch_delete(m->tx.batch, key.data, key.len);
 }
 
-/* Move some blocks from number *first on; then *first is where to go on. 1: there are more. */
-static int move_some(struct move *m, uint64_t *first)
+/* Move some blocks from number *first on. *ret_more: there are others, from *first on. */
+static int move_some(struct move *m, uint64_t *first, bool *ret_more)
 {
     struct lsm_iter *it;
     struct key lower, upper;
     int err = 0, rc;
 
+    *ret_more = false;
     key_block(&lower, m->from, *first);
     key_ino(&upper, KEY_BLOCK, m->from + 1);
     rc = lsm_iter_new(m->tx.r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
@@ -130,14 +131,15 @@ static int move_some(struct move *m, uint64_t *first)
         *first = key.len >= KEY_BLOCK_LEN ? get_be64(key.data + KEY_INODE_LEN) : *first;
     }
     lsm_iter_free(it);
-    return err ? err : rc;
+    *ret_more = !err && rc == 1;
+    return err ? err : rc < 0 ? rc : 0;
 }
 
 int fix_blocks_move(struct repair *r, const struct check_finding *f)
 {
     struct move m = {.from = f->ino, .block_len = r->check->block_len};
     uint64_t first = f->kind == CHECK_BLOCK_PLACE ? f->found : 0;
-    int rc;
+    bool more;
 
     if (!m.block_len)
         return fix_cannot(r, "the block length of the file system is lost");
@@ -147,11 +149,10 @@ int fix_blocks_move(struct repair *r, const struct check_finding *f)
         if (err)
             return err;
         m.moved_len = 0;
-        rc = move_some(&m, &first);
-        err = tx_end(&m.tx, rc == 1 ? 0 : rc);
+        err = tx_end(&m.tx, move_some(&m, &first, &more));
         if (err)
             return err == -ENOENT ? 0 : err;
-    } while (rc == 1);
+    } while (more);
     return 0;
 }
 

@@ -92,6 +92,46 @@ static void blocks_of_what_is_no_file_move_to_lost_found(void **state)
     kv_clear(&before);
 }
 
+static void lost_and_found_is_made_once(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct inode root = load(f, FS_ROOT_INO);
+    struct repair_result r;
+    char name[64];
+
+    root.next_slot = INODE_SLOT_COUNT; /* so that lost+found needs a new group, as its file does */
+    store(f, &root);
+    put_block(f, t.fifo, 2, "lost", 4);
+    repair_db(fs_db(f->fs), false, &r);
+    assert_int_equal(r.repaired_count, 1);
+    assert_int_equal(r.round_count, 2);
+    assert_int_not_equal(in_lost_found(f, number_name(t.fifo, ".blocks", name)), 0);
+    expect_clean(f);
+}
+
+static void blocks_stay_when_there_can_be_no_lost_and_found(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct repair_run_arg arg;
+    struct kv_model damaged;
+    char name[32] = "lost+found";
+
+    for (int i = 0; i < 100; i++) {
+        if (i)
+            snprintf(name, sizeof(name), "lost+found~%d", i);
+        make_file(f->fs, FS_ROOT_INO, name);
+    }
+    put_block(f, t.fifo, 2, "lost", 4);
+    take_keys(fs_db(f->fs), &damaged);
+    arg = repair(f, false);
+    assert_int_equal(arg.done, 0);
+    assert_int_equal(arg.failed, 1);
+    assert_same(f, &damaged);
+    kv_clear(&damaged);
+}
+
 static void blocks_of_no_inode_become_a_file(void **state)
 {
     struct fixture *f = *state;
@@ -252,6 +292,8 @@ int main(void)
         CHECK_TEST(blocks_behind_the_end_move_to_lost_found),
         CHECK_TEST(many_blocks_behind_the_end_move_in_parts),
         CHECK_TEST(blocks_of_what_is_no_file_move_to_lost_found),
+        CHECK_TEST(lost_and_found_is_made_once),
+        CHECK_TEST(blocks_stay_when_there_can_be_no_lost_and_found),
         CHECK_TEST(blocks_of_no_inode_become_a_file),
         CHECK_TEST(blocks_that_are_too_long_are_cut),
         CHECK_TEST(attributes_of_no_inode_are_deleted),
