@@ -181,16 +181,36 @@ static int walk_file(struct judge *j, struct file_walk *w, const struct span *s)
     return err;
 }
 
-/* Range tombstones are gone: more blocks than the record counts have come back. */
+/*
+ * May a block that is there be one that was deleted: 1, 0 or an error. The range of what was lost
+ * has to reach it, and nothing younger may have written it since.
+ */
+static int may_be_returned(struct judge *j, struct slice key)
+{
+    int covered;
+
+    if (!lsm_loss_concerns(j->loss, key.data, key.len))
+        return 0;
+    if (j->loss->kind == LSM_LOSS_ORDER)
+        return 1;
+    covered = lsm_loss_is_covered(j->db, j->loss, key.data, key.len);
+    return covered < 0 ? covered : !covered;
+}
+
+/*
+ * Range tombstones are gone: more blocks than the record counts have come back. Those behind the
+ * end are shown by no read, and the check moves them; with no others there is nothing lost.
+ */
 static int judge_returned(struct judge *j, struct file_walk *w)
 {
+    enum lost_kind kind = j->loss->kind == LSM_LOSS_ORDER ? OLD_BLOCKS : LOST_BLOCKS;
     struct key lower, upper;
     struct lsm_iter *it;
     uint64_t found = 0;
     int rc, err = 0;
 
     key_ino(&lower, KEY_BLOCK, w->in.ino);
-    key_ino(&upper, KEY_BLOCK, w->in.ino + 1);
+    key_block(&upper, w->in.ino, block_span(w->in.size, j->out->block_len));
     rc = lsm_iter_new(j->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
     if (rc)
         return rc;
@@ -198,20 +218,17 @@ static int judge_returned(struct judge *j, struct file_walk *w)
         found++;
     for (rc = found > w->in.block_count ? lsm_iter_first(it) : 0; rc == 1 && !err;
          rc = lsm_iter_next(it)) {
-        size_t len;
-        struct slice key = slice_of(lsm_iter_key(it, &len), 0);
-        uint64_t block;
+        struct slice key;
 
-        if (len != KEY_BLOCK_LEN)
+        key.data = lsm_iter_key(it, &key.len);
+        if (key.len != KEY_BLOCK_LEN)
             continue;
-        block = get_be64(key.data + KEY_INODE_LEN);
-        err = j->loss->kind == LSM_LOSS_ORDER
-                  ? 0
-                  : lsm_loss_is_covered(j->db, j->loss, key.data, KEY_BLOCK_LEN);
-        if (err == 0)
-            err = lost_add(j->out, j->loss->kind == LSM_LOSS_ORDER ? OLD_BLOCKS : LOST_BLOCKS,
-                           w->in.ino, block, block);
-        err = err < 0 ? err : 0;
+        err = may_be_returned(j, key);
+        if (err == 1) {
+            uint64_t block = get_be64(key.data + KEY_INODE_LEN);
+
+            err = lost_add(j->out, kind, w->in.ino, block, block);
+        }
     }
     lsm_iter_free(it);
     return err ? err : rc < 0 && !lsm_is_damage(rc) ? rc : 0;
