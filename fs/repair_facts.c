@@ -4,10 +4,12 @@
  * A fact that is good stays. The secret can't be guessed: a new one is made, and the check then
  * finds every entry at a place where nobody looks for it, which is repaired entry by entry. The
  * block length follows from the blocks: none is longer, and none lies behind the end of its file.
+ * Where these do not agree it stays lost, since a wrong one would cut blocks that are whole.
  */
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "fs/lost_mark.h"
 #include "fs/repair_impl.h"
 #include "fs/super.h"
 
@@ -99,36 +101,48 @@ enum {
 };
 _Static_assert(FS_BLOCK_LEN_MIN << (LEN_COUNT - 1) == FS_BLOCK_LEN_MAX, "lengths of blocks");
 
-/* What the blocks of the store allow. */
-struct bounds {
-    uint64_t len_min, len_max;
-    /* Blocks of 4 KiB, 8 KiB ... that have another one behind them in their file. */
-    uint64_t inner_count[LEN_COUNT];
+/* What the blocks and files of the store say of each length. In a healthy one no block is longer
+ * than blocks are, and none lies behind the end of its file, so nothing is against the right one.
+ */
+struct evidence {
+    uint64_t against[LEN_COUNT]; /* blocks that are longer, files with a block behind their end */
+    uint64_t ends[LEN_COUNT];    /* files that end in their last block, which is not the first */
+    uint64_t inner[LEN_COUNT];   /* blocks just as long that have another one behind them */
 };
 
-static void count_inner(struct bounds *b, size_t len)
+static uint64_t len_at(int i)
 {
-    for (int i = 0; i < LEN_COUNT; i++)
-        b->inner_count[i] += len == (size_t)FS_BLOCK_LEN_MIN << i;
+    return (uint64_t)FS_BLOCK_LEN_MIN << i;
 }
 
-/* The last block of an inode: block_len is at most what puts it before the file's end. */
-static void bound_by_file(struct repair *r, struct bounds *b, uint64_t ino, uint64_t last)
+/* The length of a block; when it is a lost one, that of what stands before the mark. */
+static size_t len_of(const void *value, size_t len)
+{
+    for (int i = 0; i < LEN_COUNT; i++) {
+        if (block_is_lost(value, len, (uint32_t)len_at(i)))
+            return len - LOST_MARK_LEN;
+    }
+    return len;
+}
+
+/* The last block of an inode. */
+static void weigh_file(struct repair *r, struct evidence *e, uint64_t ino, uint64_t last)
 {
     struct inode *in;
     struct tx tx;
-    uint64_t max;
 
     if (!last || tx_begin(&tx, r))
         return;
-    if (!tx_inode(&tx, ino, &in) && S_ISREG(in->mode) && in->size > last) {
-        max = (in->size - 1) / last;
-        b->len_max = max < b->len_max ? max : b->len_max;
+    if (!tx_inode(&tx, ino, &in) && S_ISREG(in->mode) && in->size) {
+        for (int i = 0; i < LEN_COUNT; i++) {
+            e->against[i] += (in->size - 1) / len_at(i) < last;
+            e->ends[i] += (in->size - 1) / len_at(i) == last;
+        }
     }
     tx_end(&tx, -ECANCELED);
 }
 
-static int find_bounds(struct repair *r, struct bounds *ret)
+static int weigh_blocks(struct repair *r, struct evidence *ret)
 {
     uint8_t lower = KEY_BLOCK, upper = KEY_BLOCK + 1;
     uint64_t ino = 0, last = 0;
@@ -141,63 +155,77 @@ static int find_bounds(struct repair *r, struct bounds *ret)
     for (rc = lsm_iter_first(it); rc == 1; rc = lsm_iter_next(it)) {
         size_t key_len, len;
         const uint8_t *key = lsm_iter_key(it, &key_len);
+        const void *value = lsm_iter_value(it, &len);
+        bool inner;
 
-        lsm_iter_value(it, &len);
         if (key_len != KEY_BLOCK_LEN)
             continue;
-        if (get_be64(key + 1) != ino) {
-            bound_by_file(r, ret, ino, last);
-            ino = get_be64(key + 1);
-        } else {
-            count_inner(ret, last_len);
+        inner = get_be64(key + 1) == ino;
+        if (!inner)
+            weigh_file(r, ret, ino, last);
+        len = len_of(value, len);
+        for (int i = 0; i < LEN_COUNT; i++) {
+            ret->inner[i] += inner && last_len == len_at(i);
+            ret->against[i] += len > len_at(i);
         }
+        ino = get_be64(key + 1);
         last = get_be64(key + KEY_INODE_LEN);
         last_len = len;
-        if (len > ret->len_min && len <= FS_BLOCK_LEN_MAX)
-            ret->len_min = len;
     }
-    bound_by_file(r, ret, ino, last);
+    weigh_file(r, ret, ino, last);
     lsm_iter_free(it);
     return rc;
 }
 
-/*
- * A block with another one behind it is mostly a whole one, so most of these tell. Without them:
- * the usual length if it can be, else the largest that can, else the smallest that holds all.
- */
-static uint32_t choose_block_len(const struct bounds *b)
+/* Which of two lengths with as little against them: negative for a, positive for b. */
+static int prefer(const struct evidence *e, int a, int b)
 {
-    uint32_t fits = 0, least = FS_BLOCK_LEN_MIN;
+    if (e->ends[a] != e->ends[b])
+        return e->ends[a] > e->ends[b] ? -1 : 1;
+    if (e->inner[a] != e->inner[b])
+        return e->inner[a] > e->inner[b] ? -1 : 1;
+    return len_at(a) == FS_BLOCK_LEN_DEFAULT ? -1 : 1;
+}
+
+/*
+ * The length with the least against it: damage is rare, and all files speak against a wrong one.
+ * Where several have nothing against them, what is for them decides, then the usual length, then
+ * the largest. 0: there is something against all, and as much against several: the wrong choice
+ * would cut blocks that are whole.
+ */
+static uint32_t choose_block_len(const struct evidence *e)
+{
+    bool tie = false;
     int best = 0;
 
-    for (int i = 1; i < LEN_COUNT; i++)
-        best = b->inner_count[i] > b->inner_count[best] ? i : best;
-    if (b->inner_count[best])
-        return (uint32_t)FS_BLOCK_LEN_MIN << best;
-    while (least < b->len_min)
-        least *= 2;
-    for (uint32_t len = least; len <= FS_BLOCK_LEN_MAX && len <= b->len_max; len *= 2) {
-        if (len == FS_BLOCK_LEN_DEFAULT)
-            return len;
-        fits = len;
+    for (int i = 1; i < LEN_COUNT; i++) {
+        if (e->against[i] > e->against[best])
+            continue;
+        tie = e->against[i] == e->against[best];
+        if (!tie || prefer(e, best, i) > 0)
+            best = i;
     }
-    return fits ? fits : least;
+    return tie && e->against[best] ? 0 : (uint32_t)len_at(best);
 }
 
 static int fix_block_len(struct tx *tx)
 {
-    struct bounds b = {.len_max = UINT64_MAX};
+    struct evidence e = {{0}, {0}, {0}};
     uint8_t value[4];
+    uint32_t len;
     size_t got;
     int err;
 
     if (fact_get(tx->r, "Sblock_len", sizeof(value), sizeof(value), value, &got) &&
         super_block_len_ok(get_le32(value)))
         return 0;
-    err = find_bounds(tx->r, &b);
+    err = weigh_blocks(tx->r, &e);
     if (err)
         return err;
-    put_le32(value, choose_block_len(&b));
+    len = choose_block_len(&e);
+    if (!len)
+        return fix_cannot(tx->r, "blocks and files do not agree on a block length");
+    put_le32(value, len);
     return fact_put(tx, "Sblock_len", value, sizeof(value));
 }
 

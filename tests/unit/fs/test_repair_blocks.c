@@ -1,6 +1,8 @@
 /*
  * Repairs of blocks, attributes, superblock facts and foreign keys.
  */
+#include "fs/loss.h"
+#include "fs/lost_mark.h"
 #include "unit/fs/fsck_fixture.h"
 
 static void put_block(struct fixture *f, uint64_t ino, uint64_t number, const void *data,
@@ -151,6 +153,70 @@ static void blocks_of_no_inode_become_a_file(void **state)
     kv_clear(&before);
 }
 
+/* --- Deletions that are lost --- */
+
+/* What it means for the blocks of an inode, from `first` on, when a deletion of these is lost. */
+static void judge_deletion(struct fixture *f, uint64_t ino, uint64_t first, struct lost_list *ret)
+{
+    struct loss_list losses = {0};
+    struct key k, end;
+
+    key_block(&k, ino, first);
+    key_block(&end, ino, UINT64_MAX);
+    assert_int_equal(loss_list_add(&losses, &(struct lsm_loss){.kind = LSM_LOSS_DELETIONS,
+                                                               .file = "",
+                                                               .first = k.data,
+                                                               .first_len = k.len,
+                                                               .last = end.data,
+                                                               .last_len = end.len,
+                                                               .seqno_max = UINT64_MAX,
+                                                               .level = -1}),
+                     0);
+    assert_int_equal(loss_judge(fs_db(f->fs), &losses, ret), 0);
+    loss_list_done(&losses);
+}
+
+static void a_lost_truncation_takes_no_block_that_is_left(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct lost_list lost;
+
+    for (uint64_t i = 600; i < 1000; i++)
+        put_block(f, t.file, i, "back", 4);
+    judge_deletion(f, t.file, 600, &lost);
+    for (size_t i = 0; i < lost.count; i++)
+        assert_int_not_equal(lost.items[i].kind, LOST_BLOCKS);
+    lost_list_done(&lost);
+}
+
+static void of_a_file_that_grew_again_only_the_deleted_range_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct inode in = load(f, t.file);
+    struct lost_list lost;
+    unsigned count = 0;
+
+    in.size = 8 * BLOCK_LEN;
+    store(f, &in);
+    for (uint64_t i = 5; i < 10; i++)
+        put_block(f, t.file, i, "back", 4);
+    judge_deletion(f, t.file, 5, &lost);
+    for (size_t i = 0; i < lost.count; i++) {
+        if (lost.items[i].kind != LOST_BLOCKS)
+            continue;
+        assert_int_equal(lost.items[i].ino, t.file);
+        assert_int_equal(lost.items[i].first, 5);
+        assert_int_equal(lost.items[i].last, 7);
+        count++;
+    }
+    assert_int_equal(count, 1);
+    lost_list_done(&lost);
+}
+
+/* --- The lengths of blocks --- */
+
 static void blocks_that_are_too_long_are_cut(void **state)
 {
     static uint8_t data[BLOCK_LEN + 1];
@@ -259,6 +325,65 @@ static void lost_facts_are_written_again(void **state)
     fixture_reopen(f);
 }
 
+static void expect_block_len(struct fixture *f)
+{
+    uint8_t right[4];
+    struct lsm_value v;
+
+    put_le32(right, BLOCK_LEN);
+    del_fact(f, "Sblock_len");
+    repair(f, false);
+    assert_int_equal(lsm_get(fs_db(f->fs), NULL, "Sblock_len", 10, &v), 0);
+    assert_int_equal(v.len, sizeof(right));
+    assert_memory_equal(v.data, right, sizeof(right));
+    lsm_value_done(&v);
+    expect_clean(f);
+}
+
+static void a_lost_block_length_is_no_less_than_the_longest_block(void **state)
+{
+    static const uint8_t data[BLOCK_LEN];
+    struct fixture *f = *state;
+    uint64_t ino;
+
+    grow(f);
+    ino = make_file(f->fs, FS_ROOT_INO, "steps");
+    for (uint64_t i = 0; i < 200; i++)
+        assert_int_equal(fs_write(f->fs, ino, i * BLOCK_LEN, data, 4096), 0);
+    expect_block_len(f);
+    assert_int_equal(attr_of(f->fs, ino).size, 199 * BLOCK_LEN + 4096);
+}
+
+static void marks_of_lost_blocks_do_not_raise_the_block_length(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct lsm_batch *b;
+
+    assert_int_equal(lsm_batch_new(&b), 0);
+    assert_int_equal(block_mark_lost(b, t.file, 0, BLOCK_LEN), 0);
+    assert_int_equal(lsm_write(fs_db(f->fs), b, 0), 0);
+    lsm_batch_free(b);
+    expect_block_len(f);
+}
+
+static void a_block_length_that_nothing_agrees_with_is_not_chosen(void **state)
+{
+    static const uint8_t data[BLOCK_LEN * 2];
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct kv_model damaged;
+
+    /* Two blocks are against 4 KiB, and the ends of both files against 8 KiB. */
+    put_block(f, t.file, 0, data, sizeof(data));
+    put_block(f, t.file, 1, data, sizeof(data));
+    del_fact(f, "Sblock_len");
+    take_keys(fs_db(f->fs), &damaged);
+    assert_int_equal(repair(f, false).done, 0);
+    assert_same(f, &damaged);
+    kv_clear(&damaged);
+}
+
 static void a_lost_counter_of_groups_is_found_again(void **state)
 {
     struct fixture *f = *state;
@@ -295,11 +420,16 @@ int main(void)
         CHECK_TEST(lost_and_found_is_made_once),
         CHECK_TEST(blocks_stay_when_there_can_be_no_lost_and_found),
         CHECK_TEST(blocks_of_no_inode_become_a_file),
+        CHECK_TEST(a_lost_truncation_takes_no_block_that_is_left),
+        CHECK_TEST(of_a_file_that_grew_again_only_the_deleted_range_is_lost),
         CHECK_TEST(blocks_that_are_too_long_are_cut),
         CHECK_TEST(attributes_of_no_inode_are_deleted),
         CHECK_TEST(impossible_attributes_are_deleted),
         CHECK_TEST(foreign_keys_are_deleted),
         CHECK_TEST(lost_facts_are_written_again),
+        CHECK_TEST(a_lost_block_length_is_no_less_than_the_longest_block),
+        CHECK_TEST(marks_of_lost_blocks_do_not_raise_the_block_length),
+        CHECK_TEST(a_block_length_that_nothing_agrees_with_is_not_chosen),
         CHECK_TEST(a_lost_counter_of_groups_is_found_again),
         CHECK_TEST(a_lost_secret_moves_every_entry),
     };
