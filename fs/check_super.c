@@ -1,7 +1,8 @@
 /*
  * The checker's first pass: the facts of the file system under 'S', and that the store holds keys
  * of no other kind. A fact that is damaged is told, and what depends on it is not judged: without
- * the secret no hash of a name, without the block length no place of a block.
+ * the secret no hash of a name, without the block length no place of a block. What a newer program
+ * has written is not repaired: its keys would look like damage.
  */
 #include <stdio.h>
 
@@ -59,8 +60,11 @@ int check_super(struct check *c)
 {
     struct super_facts facts;
     char text[512];
-    int err = super_get(c->db, true, &facts);
+    int err = c->options->repair ? super_check_repairable(c->db) : 0;
 
+    if (err)
+        return err;
+    err = super_get(c->db, true, &facts);
     if (!err) {
         c->block_len = facts.super.block_len;
         c->group_next = facts.group_next;

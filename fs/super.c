@@ -126,6 +126,24 @@ static int format_check(struct lsm_db *db, bool read_only)
     return 0;
 }
 
+int super_check_repairable(struct lsm_db *db)
+{
+    uint8_t format[SUPER_FORMAT_LEN];
+    uint32_t compat, ro_compat;
+    size_t len;
+
+    if (fact_get(db, "format", sizeof(format), sizeof(format), format, &len))
+        return 0;
+    compat = get_le32(format + 4) & ~(uint32_t)SUPER_COMPAT;
+    ro_compat = get_le32(format + 8) & ~(uint32_t)SUPER_RO_COMPAT;
+    if (!compat && !ro_compat)
+        return 0;
+    return err_raise(ERR_SUPERBLOCK_FEATURE,
+                     "the file system uses features (0x%x, 0x%x) that this program does not know: "
+                     "it can check, but not repair it",
+                     compat, ro_compat);
+}
+
 static int label_get(struct lsm_db *db, char *ret)
 {
     size_t len;

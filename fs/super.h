@@ -36,6 +36,11 @@ int super_put(struct lsm_batch *b, const struct super_facts *facts);
  * features are allowed when read_only.
  */
 int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret);
+/*
+ * Whether this program knows all features, so that a repair would not take what a newer one has
+ * written for damage: 0 or ERR_SUPERBLOCK_FEATURE. 0 as well when the fact cannot be read.
+ */
+int super_check_repairable(struct lsm_db *db);
 /* Write the fact "group_next" alone. */
 int super_write_group_next(struct lsm_db *db, uint64_t group_next);
 /* How this file system wants its engine: the options that mkfs and open share. */

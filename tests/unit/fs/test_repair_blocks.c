@@ -3,6 +3,8 @@
  */
 #include "fs/loss.h"
 #include "fs/lost_mark.h"
+#include "fs/super.h"
+#include "lsm/base/err.h"
 #include "unit/fs/fsck_fixture.h"
 
 static void put_block(struct fixture *f, uint64_t ino, uint64_t number, const void *data,
@@ -384,6 +386,29 @@ static void a_block_length_that_nothing_agrees_with_is_not_chosen(void **state)
     kv_clear(&damaged);
 }
 
+static void what_a_newer_program_wrote_is_not_repaired(void **state)
+{
+    struct fixture *f = *state;
+    struct repair_run_arg arg = {.only_safe = false};
+    struct repair_options o = {.check = {.problem = repair_told, .skip_store = true, .arg = &arg}};
+    struct repair_result r;
+    struct kv_model before;
+
+    grow(f);
+    assert_int_equal(lsm_put(fs_db(f->fs), "Znew", 4, "v", 1, 0), 0);
+    for (int at = 4; at <= 8; at += 4) {
+        uint8_t format[SUPER_FORMAT_LEN] = {SUPER_VERSION};
+
+        format[at] = 1;
+        assert_int_equal(lsm_put(fs_db(f->fs), "Sformat", 7, format, sizeof(format), 0), 0);
+        take_keys(fs_db(f->fs), &before);
+        assert_int_equal(repair_run(fs_db(f->fs), &o, &r), -ERR_SUPERBLOCK_FEATURE);
+        assert_same(f, &before);
+        kv_clear(&before);
+        expect(f, 1, CHECK_KEY, NULL, "unknown kind");
+    }
+}
+
 static void a_lost_counter_of_groups_is_found_again(void **state)
 {
     struct fixture *f = *state;
@@ -430,6 +455,7 @@ int main(void)
         CHECK_TEST(a_lost_block_length_is_no_less_than_the_longest_block),
         CHECK_TEST(marks_of_lost_blocks_do_not_raise_the_block_length),
         CHECK_TEST(a_block_length_that_nothing_agrees_with_is_not_chosen),
+        CHECK_TEST(what_a_newer_program_wrote_is_not_repaired),
         CHECK_TEST(a_lost_counter_of_groups_is_found_again),
         CHECK_TEST(a_lost_secret_moves_every_entry),
     };
