@@ -372,7 +372,9 @@ static int check_acls(struct check *c, const struct check_item *item)
     int err = check_acl_places(c, item, item->acls & ~possible);
 
     f.found = item->in.flags & (INODE_HAS_ACL | INODE_HAS_DEFAULT_ACL);
-    f.expected = item->acls & possible;
+    /* A list that is none asks for nothing: its flag stays until it is deleted. */
+    f.expected = item->acls & possible & ~item->acls_faulty;
+    f.expected |= f.found & item->acls_faulty;
     if (err || f.found == f.expected || (f.found & ~f.expected && item->xattrs_unsure))
         return err;
     return check_found(c, &f,

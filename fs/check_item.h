@@ -17,7 +17,8 @@ struct check_item {
     uint64_t behind_count, behind_first; /* and reaching behind the file's end */
     uint64_t lost_count, lost_first;     /* and marked as lost by an earlier repair */
     uint64_t xattr_count;
-    uint32_t acls; /* flags of the record that its ACLs ask for */
+    uint32_t acls;        /* flags of the record that its ACLs ask for */
+    uint32_t acls_faulty; /* those of ACLs that are none; they are in acls as well */
     bool orphan;
     const struct check_entry *entries; /* that name it: the first of them */
     size_t entry_count, kept_count;    /* all of them; those in the array */

@@ -126,6 +126,7 @@ static int gather_acl(struct check *c, struct check_item *item, struct slice key
     item->acls |= (uint32_t)kind;
     if (!fault)
         return 0;
+    item->acls_faulty |= (uint32_t)kind;
     return check_found(c, &f, "the %saccess control list %s", kind == ACL_ACCESS ? "" : "default ",
                        fault);
 }

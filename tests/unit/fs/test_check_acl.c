@@ -130,6 +130,24 @@ static void a_damaged_list_is_deleted(void **state)
     assert_int_equal(load(f, t.dir).flags, INODE_HAS_XATTR);
 }
 
+static void a_damaged_list_is_not_shown(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct kv_model damaged;
+
+    set_flags(f, t.dir, INODE_HAS_XATTR);
+    put_list(f, t.dir, ACL_ACCESS, "junk", 4);
+    take_keys(fs_db(f->fs), &damaged);
+    expect(f, 1, CHECK_ACL, "/dir", "is no list");
+    assert_int_equal(repair(f, true).done, 0);
+    assert_same(f, &damaged);
+    kv_clear(&damaged);
+    expect_repair(f, CHECK_ACL, false);
+    assert_int_equal(load(f, t.dir).flags, INODE_HAS_XATTR);
+    assert_int_equal(load(f, t.dir).mode & S_IRWXG, S_IRGRP | S_IXGRP);
+}
+
 static void lists_where_there_can_be_none_are_deleted(void **state)
 {
     struct fixture *f = *state;
@@ -174,6 +192,7 @@ int main(void)
         CHECK_TEST(a_hidden_list_is_shown_again),
         CHECK_TEST(a_lost_list_takes_the_rights_of_the_group),
         CHECK_TEST(a_damaged_list_is_deleted),
+        CHECK_TEST(a_damaged_list_is_not_shown),
         CHECK_TEST(lists_where_there_can_be_none_are_deleted),
         CHECK_TEST(a_record_made_anew_has_its_lists),
     };
