@@ -224,6 +224,7 @@ int repair_run(struct lsm_db *db, const struct repair_options *options, struct r
     struct check_options check = {
         .skip_store = options->check.skip_store,
         .problem_max = options->check.problem_max,
+        .memory_len = options->check.memory_len,
         .path = options->check.path,
         .problem = on_problem,
         .repair = on_repair,
