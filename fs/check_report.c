@@ -8,11 +8,11 @@
 
 #include "fs/check_impl.h"
 
-/* Details of the engine may quote what is on disk. */
+/* Details of the engine may quote what is on disk; JSON takes only UTF-8. */
 static void make_printable(char *text)
 {
     for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+        if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
             *text = '?';
     }
 }
