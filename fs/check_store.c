@@ -221,7 +221,7 @@ static int repair(struct run *r)
 
     if (err)
         return err;
-    if (r->mode == CHECK_STORE_SAFE && lossy) {
+    if (r->mode == CHECK_STORE_SAFE && (lossy || r->pending)) {
         r->result->damage_left = true;
         info(r, "the store is left as it is: its repair would lose something, and needs -y");
         return 0;
@@ -231,7 +231,8 @@ static int repair(struct run *r)
     r->quiet = false;
     if (err < 0)
         return err;
-    r->result->repair_count = (uint64_t)err;
+    /* Completing an earlier repair is one, even where the engine has nothing left to do. */
+    r->result->repair_count = (uint64_t)err + r->pending;
     r->result->damage_left = !err && !r->pending;
     err = settle(r);
     r->result->openable = !err;

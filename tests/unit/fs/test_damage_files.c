@@ -200,6 +200,29 @@ static void an_interrupted_repair_shows_nothing_until_it_is_completed(void **sta
     damage_free(s);
 }
 
+static void completing_a_repair_is_a_repair_and_not_a_safe_one(void **state)
+{
+    struct damage_store *s = damage_new();
+    struct check_store_result r;
+    struct lsm_options lo;
+    struct told told;
+    int err;
+
+    (void)state;
+    super_store_options(&lo);
+    assert_true(damage_tables(s) > 2);
+    assert_true(lsm_repair(s->path, &lo, false, NULL, NULL) > 0);
+    assert_int_equal(check_at(s->path, CHECK_STORE_SAFE, &told, &r), 0);
+    assert_int_equal(r.repair_count, 0);
+    assert_true(r.damage_left);
+    assert_null(damage_open(s->path, true, &err));
+    assert_int_equal(-err, ERR_LOSSES_PENDING);
+    assert_int_equal(check_at(s->path, CHECK_STORE_ALL, &told, &r), 0);
+    assert_true(r.repair_count > 0);
+    assert_false(r.damage_left);
+    damage_free(s);
+}
+
 static void damaged_losses_are_told_as_losses(void **state)
 {
     struct damage_store *s = damage_new();
@@ -356,6 +379,7 @@ int main(void)
         cmocka_unit_test(two_damaged_files_are_repaired_together),
         cmocka_unit_test(odd_files_and_an_odd_lock_are_no_damage),
         cmocka_unit_test(an_interrupted_repair_shows_nothing_until_it_is_completed),
+        cmocka_unit_test(completing_a_repair_is_a_repair_and_not_a_safe_one),
         cmocka_unit_test(damaged_losses_are_told_as_losses),
         cmocka_unit_test(what_costs_nothing_is_repaired_and_nothing_else),
         cmocka_unit_test(a_lost_block_is_an_error_until_all_of_it_is_written),
