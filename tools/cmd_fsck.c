@@ -28,7 +28,8 @@ static const char help[] =
     "                 without -n, -p and -y: ask for each repair, on a terminal\n"
     "  -f             check even when it seems clean; always done\n"
     "  -C [FD]        show a progress bar; with FD, write lines \"PHASE DONE TOTAL STORE\" to it\n"
-    "      --backup DIR   before the tree is repaired, make DIR a copy of the store (hard links where\n"
+    "      --backup DIR   before the tree is repaired, make DIR a copy of the store (hard links "
+    "where\n"
     "                 the disk can, so it takes little room)\n"
     "      --path PATH    check and repair only what is below PATH; says what was not checked\n"
     "      --memory SIZE\n"
@@ -73,12 +74,14 @@ static int open_failed(struct fsck *f, int err)
                               .found_count = 1};
     char text[1024];
 
-    if (!lsm_is_damage(err)) {
+    if (!lsm_is_damage(err) || err == -ERR_LOSSES_PENDING) {
         cli_store_error(f->store, err);
         return FSCK_ERROR;
     }
     snprintf(text, sizeof(text), "the store cannot be opened: %s",
              *lsm_detail() ? lsm_detail() : lsm_strerror(err));
+    for (char *c = text; *c; c++)
+        *c = (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c;
     fsck_problem(f, &(struct check_problem){.kind = CHECK_STORE_DAMAGE, .text = text});
     return fsck_report(f, &r);
 }
@@ -162,6 +165,20 @@ static int check_files(struct fsck *f, enum check_store_mode mode,
     return err;
 }
 
+/* A part of the tree is not checked before the losses of a repair have been looked at. */
+static int open_store(const struct fsck *f, const struct lsm_options *options, struct lsm_db **ret)
+{
+    int err = lsm_open(f->store, options, ret);
+
+    if (err || !f->path)
+        return err;
+    err = lsm_losses(*ret, NULL, NULL);
+    if (err > 0)
+        err = err_raise(ERR_LOSSES_PENDING, "an earlier repair has lost something, and was not "
+                                            "completed; run fsck.fluxfs -y without --path");
+    return err ? super_store_close(*ret, err) : 0;
+}
+
 static int fsck_store(struct fsck *f)
 {
     bool asks = f->mode == FSCK_ASK && fsck_can_ask();
@@ -199,7 +216,7 @@ static int fsck_store(struct fsck *f)
     /* Where something cannot be read, what is missing proves nothing. */
     changes = changes && !store.damage_left;
     lsm.read_only = !changes;
-    err = lsm_open(f->store, &lsm, &db);
+    err = open_store(f, &lsm, &db);
     if (err)
         return open_failed(f, err);
     err =
