@@ -147,6 +147,26 @@ exits 1 "make a root directory" "$FLUXFS" fsck -y "$S/bad"
 exits 0 "^dir$" "$FLUXFS" ls "$S/bad"
 exits 0 "clean" "$FLUXFS" fsck -n "$S/bad"
 
+say "losses that nobody has looked at"
+rm -rf "$S/bad"
+cp -a "$STORE" "$S/bad"
+printf 'FLUXLOS1 and then nothing of use' >"$S/bad/LOSSES"
+for mode in -n -p -y; do
+    exits 8 "not completed; run fsck.fluxfs -y" "$FLUXFS" fsck $mode --path /dir "$S/bad"
+done
+exits 4 "needs -y" "$FLUXFS" fsck -p "$S/bad"
+exits 1 "1 error was repaired" "$FLUXFS" fsck -y "$S/bad"
+exits 0 "clean" "$FLUXFS" fsck -p "$S/bad"
+
+say "features of a newer program"
+FORMAT='\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00'
+damage "$S/bad"
+"$LSMCTL" put "$S/bad" Sformat "$FORMAT"
+for mode in -p -y; do
+    exits 8 "check, but not repair" "$FLUXFS" fsck $mode "$S/bad"
+done
+exits 4 "2 errors were found" "$FLUXFS" fsck -n "$S/bad"
+
 say "in use"
 mount_fs
 for mode in -n -p -y; do
