@@ -309,10 +309,10 @@ static void a_record_that_cannot_be_read_is_not_shared(void **state)
     assert_int_equal(env_list(env_fault_env(s.fault), note_number, &number), 0);
     assert_int_equal(lsm_batch_new(&b), 0);
     flip_byte(&s, number, LARGE_LEN / 2);
-    assert_true(err_is_damage(lsm_batch_copy(b, s.db, "k000001", 7, "k000002", 7)));
+    assert_true(err_is_damage(lsm_batch_copy(b, s.db, "k000001", 7, "k000002", 7, NULL)));
     flip_byte(&s, number, LARGE_LEN / 2);
     env_fault_fail(s.fault, ENV_FAULT_READ, 1, EIO, false);
-    assert_int_equal(lsm_batch_copy(b, s.db, "k000001", 7, "k000002", 7), -EIO);
+    assert_int_equal(lsm_batch_copy(b, s.db, "k000001", 7, "k000002", 7, NULL), -EIO);
     assert_int_equal(lsm_batch_count(b), 0);
     add_copy(&s, b, 1, 2);
     assert_int_equal(lsm_write(s.db, b, 0), 0);
