@@ -145,7 +145,7 @@ static void add_copy(struct run *r, struct lsm_batch *b)
     const struct kv_pair *pair = kv_get(&r->model, from);
     struct buf value = {0};
 
-    if (lsm_batch_copy(b, r->db, from.data, from.len, to.data, to.len) != (pair != NULL))
+    if (lsm_batch_copy(b, r->db, from.data, from.len, to.data, to.len, NULL) != (pair != NULL))
         fail_step(r, "copy");
     if (!pair)
         return;
