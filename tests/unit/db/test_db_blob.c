@@ -207,6 +207,41 @@ static void a_log_whose_large_value_is_torn_ends_there(void **state)
     store_done(&s);
 }
 
+/* Opened read-only, so that the store stays as it is: each read of opening fails in turn. */
+static void a_log_whose_large_value_the_disk_cannot_read_ends_there(void **state)
+{
+    unsigned ended = 0;
+    struct store s;
+
+    (void)state;
+    store_init(&s, true);
+    assert_int_equal(put(&s, 0, 0, LARGE_LEN, LSM_WRITE_SYNC), 0);
+    for (unsigned i = 1; i < 4; i++)
+        assert_int_equal(put(&s, i, 0, LARGE_LEN, 0), 0);
+    atomic_store(&s.db->sticky_err, -EIO);
+    assert_int_not_equal(lsm_close(s.db), 0);
+    s.db = NULL;
+    s.options.create = false;
+    s.options.read_only = true;
+    for (uint64_t nth = 1;; nth++) {
+        struct lsm_value v;
+        int err;
+
+        env_fault_fail(s.fault, ENV_FAULT_READ, nth, EIO, false);
+        err = db_open(env_fault_env(s.fault), &s.options, &s.db);
+        if (!env_fault_happened(s.fault))
+            break;
+        if (err)
+            continue;
+        err = lsm_get(s.db, NULL, "k000003", 7, &v);
+        ended += err == -ENOENT;
+        lsm_value_done(&v);
+        close_store(&s);
+    }
+    assert_true(ended >= 3); /* a read for each value that was not synced */
+    store_done(&s);
+}
+
 static void damage_before_the_synced_end_costs_one_value(void **state)
 {
     struct store s;
@@ -450,6 +485,7 @@ int main(void)
         cmocka_unit_test(iterators_see_large_values_both_ways),
         cmocka_unit_test(damage_is_an_error_of_its_value_and_is_found),
         cmocka_unit_test(a_log_whose_large_value_is_torn_ends_there),
+        cmocka_unit_test(a_log_whose_large_value_the_disk_cannot_read_ends_there),
         cmocka_unit_test(damage_before_the_synced_end_costs_one_value),
         cmocka_unit_test(a_missing_file_refuses_to_open),
         cmocka_unit_test(a_sync_makes_large_values_durable_before_the_log),
