@@ -153,11 +153,25 @@ static inline void damage_new_key(struct damage *d, struct lsm_db *db, const str
     damage_put(d, db, slice_of(key, len), slice_of_buf(&p->value));
 }
 
+/*
+ * One of the keys; not the block length, which cannot always be told again when damage has hit
+ * blocks and the ends of files as well: it is then left alone (test_repair_blocks.c).
+ */
+static inline const struct kv_pair *damage_pick(struct damage *d, const struct kv_model *m)
+{
+    const struct kv_pair *p;
+
+    do
+        p = &m->pairs[rng_below(&d->rng, m->count)];
+    while (p->key.len == 10 && !memcmp(p->key.data, "Sblock_len", 10));
+    return p;
+}
+
 /* One random damage to a key of the store as it was at first. */
 static inline void damage_one(struct damage *d, struct lsm_db *db, const struct kv_model *m)
 {
-    const struct kv_pair *p = &m->pairs[rng_below(&d->rng, m->count)];
-    const struct kv_pair *q = &m->pairs[rng_below(&d->rng, m->count)];
+    const struct kv_pair *p = damage_pick(d, m);
+    const struct kv_pair *q = damage_pick(d, m);
     struct slice key = slice_of_buf(&p->key), value = slice_of_buf(&p->value);
 
     touch_key(d, key, value);
