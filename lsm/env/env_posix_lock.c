@@ -1,17 +1,20 @@
 /*
  * The store's lock: an open-file-description lock on the file LOCK, which also holds its owner's
- * pid as text for messages. The kernel drops the lock with the process, so a crash leaves nothing
- * but a stale number, which means nothing while the lock is free. Unlike the older POSIX locks it
- * also keeps two opens of one process apart, and a stray close of another descriptor cannot lose
- * it.
+ * pid as text for messages. The kernel drops the lock with the process, so all that one leaves is a
+ * stale number. It is still there while the next owner, having the lock, has not yet written its
+ * own, and while readers, who write none, share the lock: only the pid of a process that lives is
+ * named. Unlike the older POSIX locks it also keeps two opens of one process apart, and a stray
+ * close of another descriptor cannot lose it.
  *
  * LOCK is never removed: a lock on a file that has lost its name would exclude nobody.
  */
 #include "lsm/env/env_posix.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lsm/base/err.h"
@@ -30,6 +33,24 @@ static long read_pid(int fd)
     while (len < 0 && errno == EINTR);
     pid = len > 0 ? strtol(text, NULL, 10) : 0;
     return pid > 0 ? pid : 0;
+}
+
+/*
+ * The pid of the lock's owner, 0 when it cannot be told. An owner writes its pid right after it has
+ * got the lock, so a number that is missing or names nobody is looked at again for a moment.
+ */
+static long owner_pid(int fd)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    for (int tries = 100; tries > 0; tries--) {
+        long pid = read_pid(fd);
+
+        if (pid > 0 && (!kill((pid_t)pid, 0) || errno == EPERM))
+            return pid;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
 }
 
 /*
@@ -53,7 +74,7 @@ static int write_pid(struct env_posix *e)
 
 static int raise_locked(const struct env_posix *e)
 {
-    long pid = read_pid(e->lock_fd);
+    long pid = owner_pid(e->lock_fd);
 
     if (pid == 0)
         return err_raise(ERR_STORE_LOCKED, "the store %s is in use by another process",

@@ -93,7 +93,7 @@ done
 # ask STATUS ANSWERS: fsck asks on a terminal.
 ask() {
     asked=0
-    printf "$2" | timeout 60 script -qec "'$FLUXFS' fsck '$S/bad'" /dev/null >"$S/asked" 2>&1 ||
+    printf "$2" | timeout 60 script -qec "exec '$FLUXFS' fsck '$S/bad'" /dev/null >"$S/asked" 2>&1 ||
         asked=$?
     if [ "$asked" -ne "$1" ]; then
         sed 's/^/    /' "$S/asked" >&2
@@ -123,7 +123,7 @@ asked=0
         i=$((i + 1))
     done
     printf '\003'
-} | timeout 100 script -qefc "'$FLUXFS' fsck '$S/bad'" /dev/null >"$S/asked" 2>&1 || asked=$?
+} | timeout 100 script -qefc "exec '$FLUXFS' fsck '$S/bad'" /dev/null >"$S/asked" 2>&1 || asked=$?
 same 32 "$asked" "status after an interrupt"
 grep -q "cancelled; what was repaired stays so" "$S/asked" || fail "the interrupt is not told"
 exits 4 "2 errors" "$FLUXFS" fsck -n "$S/bad"
@@ -135,7 +135,7 @@ same 2 "$(grep -c 'Fix<y>?' "$S/asked")" "questions before yes to all"
 exits 0 "clean" "$FLUXFS" fsck -n "$S/bad"
 
 say "a progress bar on a terminal"
-script -qec "'$FLUXFS' fsck -n -C0 '$STORE'" /dev/null >"$S/bar" 2>&1 || fail "fsck -C0"
+script -qec "exec '$FLUXFS' fsck -n -C0 '$STORE'" /dev/null >"$S/bar" 2>&1 || fail "fsck -C0"
 grep -q "store .*\[.*%" "$S/bar" || fail "no progress bar"
 
 say "a lost root"

@@ -1,6 +1,9 @@
 /*
  * The environment on a directory of the host: files, the lock, and what it says when it fails.
  */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 
 #include "env_contract.h"
@@ -25,6 +28,93 @@ static void a_store_is_open_once_even_in_one_process(void **state)
     assert_null(second);
     env_close(env);
     assert_int_equal(env_posix_open(dir, 0, &env), 0);
+}
+
+/* A pid of nobody: that of a child that has been waited for. */
+static pid_t dead_pid(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    return pid;
+}
+
+/* Has the lock of the store for reading or writing, with this pid in the file. */
+static int hold_lock(short type, pid_t pid)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+    char path[512];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/LOCK", dir);
+    fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(dprintf(fd, "%ld\n", (long)pid) > 0);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    return fd;
+}
+
+struct late_owner {
+    int lock_fd, inotify_fd;
+};
+
+/* Writes its pid only once somebody has read the one of the owner before. */
+static void *write_pid_late(void *arg)
+{
+    struct late_owner *o = arg;
+    char event[sizeof(struct inotify_event) + 256], pid[32];
+    int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+
+    if (read(o->inotify_fd, event, sizeof(event)) <= 0 ||
+        pwrite(o->lock_fd, pid, (size_t)len, 0) != len)
+        return NULL;
+    return o;
+}
+
+static void an_owner_that_has_not_yet_written_its_pid_is_named(void **state)
+{
+    struct late_owner o;
+    struct env *second;
+    char path[512], want[512];
+    pthread_t thread;
+    void *written;
+
+    (void)state;
+    env_close(env);
+    env = NULL;
+    o.lock_fd = hold_lock(F_WRLCK, dead_pid());
+    o.inotify_fd = inotify_init1(IN_CLOEXEC);
+    assert_true(o.inotify_fd >= 0);
+    snprintf(path, sizeof(path), "%s/LOCK", dir);
+    assert_true(inotify_add_watch(o.inotify_fd, path, IN_ACCESS) >= 0);
+    assert_int_equal(pthread_create(&thread, NULL, write_pid_late, &o), 0);
+    assert_int_equal(env_posix_open(dir, 0, &second), -ERR_STORE_LOCKED);
+    snprintf(want, sizeof(want), "the store %s is in use by process %ld, this one", dir,
+             (long)getpid());
+    assert_string_equal(err_detail(), want);
+    assert_int_equal(pthread_join(thread, &written), 0);
+    assert_non_null(written);
+    close(o.inotify_fd);
+    close(o.lock_fd);
+}
+
+static void the_last_writer_is_not_named_for_readers_that_have_the_lock(void **state)
+{
+    struct env *second;
+    char want[512];
+    int fd;
+
+    (void)state;
+    env_close(env);
+    env = NULL;
+    fd = hold_lock(F_RDLCK, dead_pid());
+    assert_int_equal(env_posix_open(dir, 0, &second), -ERR_STORE_LOCKED);
+    snprintf(want, sizeof(want), "the store %s is in use by another process", dir);
+    assert_string_equal(err_detail(), want);
+    close(fd);
 }
 
 static void the_lock_of_another_process_is_named_and_ends_with_it(void **state)
@@ -147,6 +237,8 @@ int main(void)
         ENV_CONTRACT_TESTS,
         TEST(a_store_is_open_once_even_in_one_process),
         TEST(the_lock_of_another_process_is_named_and_ends_with_it),
+        TEST(an_owner_that_has_not_yet_written_its_pid_is_named),
+        TEST(the_last_writer_is_not_named_for_readers_that_have_the_lock),
         TEST(readers_share_and_keep_a_writer_out),
         TEST(a_stale_longer_pid_is_overwritten),
         TEST(read_only_changes_nothing),
