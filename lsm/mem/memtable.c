@@ -1,5 +1,5 @@
 /*
- * The memtable: a skip list of point versions and a chain of range tombstones, both in one arena.
+ * The memtable: a tree of point versions and a chain of range tombstones, both in one arena.
  *
  * Two versions may have one sequence number: a patch, and behind it the whole value that it makes.
  *
@@ -18,7 +18,7 @@
 #include "lsm/base/err.h"
 #include "lsm/base/mutex.h"
 #include "lsm/mem/arena.h"
-#include "lsm/mem/skiplist.h"
+#include "lsm/mem/entry_tree.h"
 #include "lsm/mem/tombstones.h"
 
 /* A file that references lie in. */
@@ -43,7 +43,7 @@ struct memtable {
 
     /* With their own synchronisation. */
     struct arena arena;
-    struct skiplist points;
+    struct entry_tree points;
     struct tombstones tombstones;
 
     struct mutex folded_mu; /* a leaf, but for the arena's; two may not add the same whole value */
@@ -65,7 +65,7 @@ int memtable_new(uint64_t number, struct memtable **ret)
     mutex_init(&mt->folded_mu);
     arena_init(&mt->arena);
     tombstones_init(&mt->tombstones, &mt->arena);
-    err = skiplist_init(&mt->points, &mt->arena);
+    err = entry_tree_init(&mt->points, &mt->arena);
     if (err) {
         memtable_unref(mt);
         return err;
@@ -195,12 +195,12 @@ int memtable_add(struct memtable *mt, uint64_t seqno, enum kind kind, struct sli
         err = hold_file(mt, value);
         if (err)
             return err;
-        err = skiplist_insert(&mt->points, key, ikey_trailer(seqno, kind), value);
+        err = entry_tree_insert(&mt->points, key, ikey_trailer(seqno, kind), value);
         break;
     case KIND_PUT:
     case KIND_DELETE:
     case KIND_PATCH:
-        err = skiplist_insert(&mt->points, key, ikey_trailer(seqno, kind), value);
+        err = entry_tree_insert(&mt->points, key, ikey_trailer(seqno, kind), value);
         break;
     case KIND_DELETE_RANGE:
         err = tombstones_add(&mt->tombstones, &(struct rangedel){key, value, seqno});
@@ -217,36 +217,37 @@ int memtable_add(struct memtable *mt, uint64_t seqno, enum kind kind, struct sli
 int memtable_add_folded(struct memtable *mt, uint64_t seqno, struct slice key, struct slice value)
 {
     uint64_t trailer = ikey_trailer(seqno, KIND_PUT);
-    const struct skip_node *n;
+    struct entry_cursor c;
     int err = 0;
 
     if (value.len > UINT32_MAX)
         return -EINVAL;
     mutex_lock(&mt->folded_mu);
-    n = skiplist_seek(&mt->points, key, trailer);
-    if (!n || ikey_tail(skip_node_key(n)) != trailer || !slice_eq(ikey_user(skip_node_key(n)), key))
-        err = skiplist_insert(&mt->points, key, trailer, value);
+    entry_tree_seek(&mt->points, key, trailer, &c);
+    if (!c.entry || ikey_tail(entry_key(c.entry)) != trailer ||
+        !slice_eq(ikey_user(entry_key(c.entry)), key))
+        err = entry_tree_insert(&mt->points, key, trailer, value);
     mutex_unlock(&mt->folded_mu);
     return err;
 }
 
 int memtable_lookup(struct memtable *mt, struct lookup *l)
 {
+    struct entry_cursor c;
     uint64_t tombstone;
     int r = tombstones_covering(&mt->tombstones, l->key, l->snapshot, &tombstone);
 
     if (r)
         return r;
     lookup_rangedel(l, tombstone);
-    for (const struct skip_node *n =
-             skiplist_seek(&mt->points, l->key, l->snapshot << 8 | IKEY_SEEK_KIND);
-         n; n = skip_node_next(n)) {
-        struct slice ikey = skip_node_key(n);
+    entry_tree_seek(&mt->points, l->key, l->snapshot << 8 | IKEY_SEEK_KIND, &c);
+    for (; c.entry; entry_cursor_next(&c)) {
+        struct slice ikey = entry_key(c.entry);
         struct pin pin = {0};
 
         if (!slice_eq(ikey_user(ikey), l->key))
             break;
-        r = lookup_add(l, ikey_kind(ikey), ikey_seqno(ikey), skip_node_value(n), &pin);
+        r = lookup_add(l, ikey_kind(ikey), ikey_seqno(ikey), entry_value(c.entry), &pin);
         if (r)
             return r < 0 ? r : 0;
     }
@@ -287,60 +288,67 @@ bool memtable_empty(const struct memtable *mt)
 struct memtable_iter {
     struct iter it;
     struct memtable *mt;
-    const struct skip_node *node;
+    struct entry_cursor cursor;
 };
 
-static void mem_place(struct iter *it, const struct skip_node *n)
+static struct entry_cursor *mem_cursor(struct iter *it)
 {
-    ((struct memtable_iter *)it)->node = n;
-    it->valid = n != NULL;
-    if (!n)
-        return;
-    it->key = skip_node_key(n);
-    it->value = skip_node_value(n);
+    return &((struct memtable_iter *)it)->cursor;
 }
 
-static const struct skiplist *mem_points(struct iter *it)
+static const struct entry_tree *mem_points(struct iter *it)
 {
     return &((struct memtable_iter *)it)->mt->points;
 }
 
+/* Show what the cursor stands on. */
+static void mem_show(struct iter *it)
+{
+    const struct entry *e = mem_cursor(it)->entry;
+
+    it->valid = e != NULL;
+    if (!e)
+        return;
+    it->key = entry_key(e);
+    it->value = entry_value(e);
+}
+
 static void mem_seek_first(struct iter *it)
 {
-    mem_place(it, skiplist_first(mem_points(it)));
+    entry_tree_first(mem_points(it), mem_cursor(it));
+    mem_show(it);
 }
 
 static void mem_seek_last(struct iter *it)
 {
-    mem_place(it, skiplist_last(mem_points(it)));
+    entry_tree_last(mem_points(it), mem_cursor(it));
+    mem_show(it);
 }
 
 static void mem_seek(struct iter *it, struct slice ikey)
 {
-    mem_place(it, skiplist_seek(mem_points(it), ikey_user(ikey), ikey_tail(ikey)));
+    entry_tree_seek(mem_points(it), ikey_user(ikey), ikey_tail(ikey), mem_cursor(it));
+    mem_show(it);
 }
 
 static void mem_seek_prev(struct iter *it, struct slice ikey)
 {
-    mem_place(it, skiplist_seek_prev(mem_points(it), ikey_user(ikey), ikey_tail(ikey)));
+    entry_tree_seek_prev(mem_points(it), ikey_user(ikey), ikey_tail(ikey), mem_cursor(it));
+    mem_show(it);
 }
 
-/* Neighbours lie anywhere in memory: the one behind is on its way while this one is used. */
 static void mem_next(struct iter *it)
 {
-    const struct skip_node *n;
-
     DCHECK(it->valid);
-    n = skip_node_next(((struct memtable_iter *)it)->node);
-    if (n)
-        skip_node_prefetch(skip_node_next(n));
-    mem_place(it, n);
+    entry_cursor_next(mem_cursor(it));
+    mem_show(it);
 }
 
 static void mem_prev(struct iter *it)
 {
     DCHECK(it->valid);
-    mem_seek_prev(it, it->key);
+    entry_cursor_prev(mem_cursor(it));
+    mem_show(it);
 }
 
 static void mem_free(struct iter *it)

@@ -1,7 +1,7 @@
 /*
- * The memtable: the newest versions, in a lock-free skip list in an arena, with the range
- * tombstones in a second list. Entries are only ever added, by any number of threads at once;
- * readers run beside them without a lock.
+ * The memtable: the newest versions, in a tree in an arena, with the range tombstones in a list.
+ * Entries are only ever added, by any number of threads at once; readers run beside them without a
+ * lock.
  */
 #ifndef LSM_MEM_MEMTABLE_H
 #define LSM_MEM_MEMTABLE_H
