@@ -301,6 +301,7 @@ int env_posix_init(struct env_posix *e, const char *path, unsigned flags)
     int err = -ENOMEM;
 
     fd_cache_init(&e->fds, fd_cache_default_max());
+    around_budget_init(&e->around);
     e->env.ops = &env_posix_ops;
     e->env.read_only = flags & ENV_READ_ONLY;
     e->env.path = strdup(path);

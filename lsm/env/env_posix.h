@@ -6,6 +6,7 @@
 
 #include "lsm/env/env.h"
 #include "lsm/env/fd_cache.h"
+#include "lsm/env/read_around.h"
 
 /* All other fields are constant after open. */
 struct env_posix {
@@ -14,6 +15,7 @@ struct env_posix {
     int lock_fd;         /* holds the lock while it is open; -1 without one */
     bool overwrites;     /* the disk writes again where it wrote: no copy on write */
     struct fd_cache fds; /* of the readers; has a lock of its own */
+    struct around_budget around;
 };
 
 static inline struct env_posix *env_posix_of(struct env *env)

@@ -16,6 +16,7 @@
 struct posix_reader {
     struct env_reader head;
     struct fd_entry entry;
+    struct read_around around;
 };
 
 static struct posix_reader *of(struct env_reader *r)
@@ -23,7 +24,8 @@ static struct posix_reader *of(struct env_reader *r)
     return (struct posix_reader *)r;
 }
 
-static int open_plain(struct env *env, const char *name, int *ret)
+/* *ret_len, which may be NULL, gets the file's length. */
+static int open_plain(struct env *env, const char *name, int *ret, uint64_t *ret_len)
 {
     int errnum,
         fd = env_posix_open_file(env_posix_of(env), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -41,6 +43,8 @@ static int open_plain(struct env *env, const char *name, int *ret)
         return err_raise(EINVAL, "%s/%s: not a plain file", env->path, name);
     }
     *ret = fd;
+    if (ret_len)
+        *ret_len = (uint64_t)st.st_size;
     return 0;
 }
 
@@ -56,7 +60,7 @@ static struct fd_cache *fds_of(const struct env_reader *r)
 static int reopen(void *arg, int *ret_fd)
 {
     const struct env_reader *r = arg;
-    int err = open_plain(r->env, r->name, ret_fd);
+    int err = open_plain(r->env, r->name, ret_fd, NULL);
 
     if (err == -ENOENT)
         return err_raise(ERR_FILE_MISSING, "%s/%s: was removed while it was in use", r->env->path,
@@ -78,18 +82,20 @@ int env_posix_reader_open(struct env *env, const char *name, struct env_reader *
 {
     struct posix_reader *r = calloc(1, sizeof(*r));
     int fd = -1, err = -ENOMEM;
+    uint64_t len = 0;
 
     if (!r)
         return -ENOMEM;
     r->head.env = env;
     r->head.name = strdup(name);
     if (r->head.name)
-        err = open_plain(env, name, &fd);
+        err = open_plain(env, name, &fd, &len);
     if (err) {
         free(r->head.name);
         free(r);
         return err;
     }
+    read_around_init(&r->around, &env_posix_of(env)->around, len);
     fd_cache_add(&env_posix_of(env)->fds, &r->entry, fd);
     *ret = &r->head;
     return 0;
@@ -118,10 +124,13 @@ static int read_all(const struct env_reader *r, int fd, uint64_t offset, size_t 
 int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf,
                           size_t *ret_len)
 {
+    uint64_t around_offset, around_len;
     int fd, err = env_posix_reader_pin(r, &fd);
 
     if (err)
         return err;
+    if (read_around_wants(&of(r)->around, offset, len, &around_offset, &around_len))
+        posix_fadvise(fd, (off_t)around_offset, (off_t)around_len, POSIX_FADV_WILLNEED);
     /* Nothing lies beyond what an off_t can say. */
     if (offset > INT64_MAX || len > INT64_MAX - offset)
         len = offset > INT64_MAX ? 0 : (size_t)(INT64_MAX - offset);
@@ -158,6 +167,7 @@ void env_posix_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t l
 void env_posix_reader_close(struct env_reader *r)
 {
     fd_cache_remove(fds_of(r), &of(r)->entry);
+    read_around_done(&of(r)->around);
     free(r->name);
     free(of(r));
 }
