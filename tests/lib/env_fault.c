@@ -111,7 +111,8 @@ int env_fault_open(struct env *base, struct env_fault **ret)
     CHECK(f);
     mutex_init(&f->mu);
     f->base = base;
-    f->env = (struct env){&env_fault_ops, strdup(base->path), base->read_only};
+    f->env = (struct env){
+        .ops = &env_fault_ops, .path = strdup(base->path), .read_only = base->read_only};
     CHECK(f->env.path);
     err = env_list(base, add_existing, f);
     if (err) {
