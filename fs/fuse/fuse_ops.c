@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 
+#include "fs/fuse/cache_drop.h"
 #include "fs/fuse/mount_log.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/workers.h"
@@ -119,15 +120,28 @@ void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err)
     fuse_reply_err(req, lsm_errno(err));
 }
 
-int change_settle(struct mount *m, enum change what, int err)
+static void kernel_forgets(struct mount *m, const struct touched *t)
+{
+    for (unsigned i = 0; i < TOUCHED_NAMES; i++)
+        if (t->names[i].name)
+            cache_drop_name(m->cache_drop, t->names[i].parent, t->names[i].name);
+    for (unsigned i = 0; i < TOUCHED_INOS; i++)
+        if (t->inos[i])
+            cache_drop_inode(m->cache_drop, t->inos[i]);
+}
+
+int change_settle(struct mount *m, int err, const struct touched *t)
 {
     int sync_err;
 
-    if (err < 0 || !(what == CHANGE_NAME ? m->sync_names : m->sync_all))
+    if (err < 0 || !(t->names[0].name ? m->sync_names : m->sync_all))
         return err;
     workers_may_wait();
     sync_err = fs_sync(m->fs);
-    return sync_err ? sync_err : err;
+    if (!sync_err)
+        return err;
+    kernel_forgets(m, t);
+    return sync_err;
 }
 
 void reply_entry(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr)

@@ -69,7 +69,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
         err = mode_through_view(m, &attr, which);
     if (!err)
         err = fs_setattr(m->fs, ino, &attr, which, &changed);
-    reply_attr(req, "setattr", ino, change_settle(req_mount(req), CHANGE_INODE, err), &changed);
+    err = change_settle(m, err, &(struct touched){.inos = {ino}});
+    reply_attr(req, "setattr", ino, err, &changed);
 }
 
 void op_readlink(fuse_req_t req, fuse_ino_t ino)

@@ -76,7 +76,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
     (void)fi;
     if (offset >= 0 && len > 0)
         err = fs_fallocate(req_mount(req)->fs, ino, mode, (uint64_t)offset, (uint64_t)len);
-    reply_err(req, "fallocate", ino, change_settle(req_mount(req), CHANGE_INODE, err));
+    err = change_settle(req_mount(req), err, &(struct touched){.inos = {ino}});
+    reply_err(req, "fallocate", ino, err);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
@@ -112,7 +113,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t offset, struct fus
     if (offset >= 0 && to_offset >= 0 && flags == 0)
         err = fs_copy_range(req_mount(req)->fs, ino, (uint64_t)offset, to_ino, (uint64_t)to_offset,
                             len, is_interrupted, req, &copied);
-    err = change_settle(req_mount(req), CHANGE_INODE, err);
+    err = change_settle(req_mount(req), err, &(struct touched){.inos = {to_ino}});
     if (err < 0)
         reply_err(req, "copy", ino, err);
     else

@@ -72,13 +72,22 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
     fuse_reply_none(req);
 }
 
+/* The answer to what makes an entry. */
+static void reply_made(fuse_req_t req, const char *op, uint64_t parent, const char *name, int err,
+                       const struct fs_attr *attr)
+{
+    const struct touched t = {.inos = {parent}, .names = {{parent, name}}};
+
+    reply_entry(req, op, parent, change_settle(req_mount(req), err, &t), attr);
+}
+
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
     struct fs_cred cred = req_cred(req);
     struct fs_attr attr;
     int err = fs_mknod(req_mount(req)->fs, parent, name, mode, rdev, &cred, &attr);
 
-    reply_entry(req, "mknod", parent, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
+    reply_made(req, "mknod", parent, name, err, &attr);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -87,7 +96,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
     struct fs_attr attr;
     int err = fs_mknod(req_mount(req)->fs, parent, name, (mode & 07777) | S_IFDIR, 0, &cred, &attr);
 
-    reply_entry(req, "mkdir", parent, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
+    reply_made(req, "mkdir", parent, name, err, &attr);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -96,43 +105,66 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
     struct fs_attr attr;
     int err = fs_symlink(req_mount(req)->fs, parent, name, target, &cred, &attr);
 
-    reply_entry(req, "symlink", parent, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
+    reply_made(req, "symlink", parent, name, err, &attr);
 }
 
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
 {
+    const struct touched t = {.inos = {new_parent, ino}, .names = {{new_parent, new_name}}};
     struct fs_attr attr;
     int err = fs_link(req_mount(req)->fs, ino, new_parent, new_name, &attr);
 
-    reply_entry(req, "link", ino, change_settle(req_mount(req), CHANGE_NAME, err), &attr);
+    reply_entry(req, "link", ino, change_settle(req_mount(req), err, &t), &attr);
+}
+
+/*
+ * What a name stands for that is about to be removed or to change, where the failure of a sync may
+ * have to be explained to the kernel (change_settle); else 0. The kernel has the directory locked,
+ * so nothing else comes in between.
+ */
+static uint64_t touched_ino(struct mount *m, uint64_t parent, const char *name)
+{
+    struct fs_attr attr;
+
+    return m->sync_names && fs_lookup(m->fs, parent, name, &attr) >= 0 ? attr.ino : 0;
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    int err = fs_unlink(req_mount(req)->fs, parent, name);
+    struct mount *m = req_mount(req);
+    const struct touched t = {.inos = {parent, touched_ino(m, parent, name)},
+                              .names = {{parent, name}}};
+    int err = fs_unlink(m->fs, parent, name);
 
-    reply_err(req, "unlink", parent, change_settle(req_mount(req), CHANGE_NAME, err));
+    reply_err(req, "unlink", parent, change_settle(m, err, &t));
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    int err = fs_rmdir(req_mount(req)->fs, parent, name);
+    struct mount *m = req_mount(req);
+    const struct touched t = {.inos = {parent, touched_ino(m, parent, name)},
+                              .names = {{parent, name}}};
+    int err = fs_rmdir(m->fs, parent, name);
 
-    reply_err(req, "rmdir", parent, change_settle(req_mount(req), CHANGE_NAME, err));
+    reply_err(req, "rmdir", parent, change_settle(m, err, &t));
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                const char *new_name, unsigned flags)
 {
-    struct fs *fs = req_mount(req)->fs;
+    struct mount *m = req_mount(req);
+    const struct touched t = {.inos = {parent, new_parent == parent ? 0 : new_parent,
+                                       touched_ino(m, parent, name),
+                                       touched_ino(m, new_parent, new_name)},
+                              .names = {{parent, name}, {new_parent, new_name}}};
     struct fs_cred cred = req_cred(req);
     int err = -EINVAL;
 
     /* The flags of renameat2 have the same bits. */
     if (!(flags & ~(unsigned)(FS_RENAME_NOREPLACE | FS_RENAME_EXCHANGE)))
-        err = fs_rename(fs, parent, name, new_parent, new_name, flags);
+        err = fs_rename(m->fs, parent, name, new_parent, new_name, flags);
     else if (!(flags & ~(unsigned)(FS_RENAME_NOREPLACE | RENAME_WHITEOUT)))
-        err = fs_rename_whiteout(fs, parent, name, new_parent, new_name,
+        err = fs_rename_whiteout(m->fs, parent, name, new_parent, new_name,
                                  flags & FS_RENAME_NOREPLACE, &cred);
-    reply_err(req, "rename", parent, change_settle(req_mount(req), CHANGE_NAME, err));
+    reply_err(req, "rename", parent, change_settle(m, err, &t));
 }

@@ -73,7 +73,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
     /* The flags of setxattr(2) have the same bits. */
     if (!(flags & ~(FS_XATTR_CREATE | FS_XATTR_REPLACE)))
         err = fs_setxattr(req_mount(req)->fs, ino, name, value, len, (unsigned)flags);
-    reply_err(req, "setxattr", ino, change_settle(req_mount(req), CHANGE_INODE, err));
+    err = change_settle(req_mount(req), err, &(struct touched){.inos = {ino}});
+    reply_err(req, "setxattr", ino, err);
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
@@ -119,5 +120,6 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
     int err = fs_removexattr(req_mount(req)->fs, ino, name);
 
-    reply_err(req, "removexattr", ino, change_settle(req_mount(req), CHANGE_INODE, err));
+    err = change_settle(req_mount(req), err, &(struct touched){.inos = {ino}});
+    reply_err(req, "removexattr", ino, err);
 }

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "fs/fuse/cache_drop.h"
 #include "fs/fuse/daemonize.h"
 #include "fs/fuse/committer.h"
 #include "fs/fuse/init_reply.h"
@@ -176,6 +177,8 @@ static int serve(const struct plan *p, struct mount *m)
 
     if (!err && !p->options.read_only)
         err = committer_start(m->fs, p->options.commit_s, &committer);
+    if (!err && m->sync_names)
+        err = cache_drop_start(m->se, &m->cache_drop);
     if (!err)
         err = stopper_start(m->se, p->dir, &stopper);
     if (!err) {
@@ -191,6 +194,7 @@ static int serve(const struct plan *p, struct mount *m)
     }
     stopper_stop(stopper);
     committer_stop(committer);
+    cache_drop_stop(m->cache_drop);
     reaper_stop(m->reaper);
     return err ? -1 : 0;
 }

@@ -261,7 +261,8 @@ static void serve_setxattr(const struct request *r)
         err = fs_setxattr(
             r->m->fs, r->head.nodeid, name, name + name_len + 1, in.size,
             in.flags | (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID ? FS_XATTR_KILL_SGID : 0));
-    answer_err(r, "setxattr", change_settle(r->m, CHANGE_INODE, err));
+    err = change_settle(r->m, err, &(struct touched){.inos = {r->head.nodeid}});
+    answer_err(r, "setxattr", err);
 }
 
 /* --- Which --- */

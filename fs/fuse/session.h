@@ -20,16 +20,18 @@
 #include "fs/fs.h"
 #include "fs/fuse/mount_options.h"
 
+struct cache_drop;
 struct reaper;
 
 struct mount {
     struct fs *fs;
     struct fuse_session *se;
     struct reaper *reaper;
-    uint32_t block_len; /* what st_blksize tells programs to read and write at once */
-    bool debug;         /* log every request */
-    bool no_export;     /* it is to give out no file handles */
-    bool acl;           /* the kernel is to know ACLs */
+    struct cache_drop *cache_drop; /* with the options dirsync and sync */
+    uint32_t block_len;            /* what st_blksize tells programs to read and write at once */
+    bool debug;                    /* log every request */
+    bool no_export;                /* it is to give out no file handles */
+    bool acl;                      /* the kernel is to know ACLs */
     struct owner_view view;
     bool sync_names, sync_all;                 /* options dirsync, sync: see change_settle */
     char options_text[MOUNT_OPTIONS_TEXT_LEN]; /* what remount.h asks for */
@@ -61,16 +63,25 @@ static inline struct mount *req_mount(fuse_req_t req)
  * operation and the inode.
  */
 void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err);
+/* What a change concerns. With a name it is one of entries of directories, else one of an inode. */
+enum {
+    TOUCHED_INOS = 4,
+    TOUCHED_NAMES = 2
+};
+struct touched {
+    uint64_t inos[TOUCHED_INOS]; /* whose attributes, contents or listing change; 0: none */
+    struct {
+        uint64_t parent;
+        const char *name; /* borrowed; NULL: none */
+    } names[TOUCHED_NAMES];
+};
 /*
  * Between a change that was made (err is its answer) and the reply to it: where the options demand
- * it, wait until it is durable. Returns err, or the failure of the sync. A write to a file needs no
- * such call: with -o sync the kernel sends FSYNC after it.
+ * it, wait until it is durable. Returns err, or the failure of the sync; the change stays made
+ * then, and the kernel is told to forget what it knows of what was touched. A write to a file needs
+ * no such call: with -o sync the kernel sends FSYNC after it.
  */
-enum change {
-    CHANGE_NAME, /* of entries of directories */
-    CHANGE_INODE
-};
-int change_settle(struct mount *m, enum change what, int err);
+int change_settle(struct mount *m, int err, const struct touched *t);
 /* Answer with an entry, or with the error when err is negative. */
 void reply_entry(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr);
 void reply_attr(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr);

@@ -121,6 +121,11 @@ struct lsm_db {
     uint64_t time_due_ns;      /* when the next point of time is to be remembered */
     struct pace pace;
 
+    struct mutex space_mu;          /* order 4 */
+    bool files_listed;              /* [space_mu] the next two are known */
+    uint64_t files_len;             /* [space_mu] what the files took */
+    struct env_growth files_growth; /* [space_mu] read before that */
+
     struct mutex sync_mu; /* order 1 */
     struct cond sync_cond;
     bool sync_running; /* [sync_mu] */
@@ -230,6 +235,8 @@ int db_renew_memtable(struct lsm_db *db, unsigned imm_count, bool urgent);
 
 /* space.c: bytes of the disk, and free of them, within what the store may take. */
 int db_space(struct lsm_db *db, uint64_t *ret_total, uint64_t *ret_free);
+/* The same without listing the files each time: *ret_free may be less than there is, not more. */
+int db_space_quick(struct lsm_db *db, uint64_t *ret_total, uint64_t *ret_free);
 
 /* Is less free than flushes and compactions may need? Reads the disk anew. */
 bool db_space_is_low(struct lsm_db *db);

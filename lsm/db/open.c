@@ -96,6 +96,7 @@ static void init(struct lsm_db *db, const struct lsm_options *o)
     mutex_init(&db->manifest_mu);
     mutex_init(&db->mu);
     mutex_init(&db->times_mu);
+    mutex_init(&db->space_mu);
     cond_init(&db->sync_cond);
     cond_init(&db->work_cond);
     cond_init(&db->done_cond);
@@ -132,6 +133,7 @@ static void destroy(struct lsm_db *db)
     cond_done(&db->done_cond);
     cond_done(&db->work_cond);
     cond_done(&db->sync_cond);
+    mutex_done(&db->space_mu);
     mutex_done(&db->times_mu);
     mutex_done(&db->mu);
     mutex_done(&db->manifest_mu);

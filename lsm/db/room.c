@@ -30,7 +30,8 @@ enum {
 
 /*
  * Free bytes of the disk, from a reading that is at most a little old. The leader and those who
- * append to blob files use the same one; two that read anew at once do no harm.
+ * append to blob files use the same one; two that read anew at once do no harm. Where the last one
+ * was thrown away it is to be exact.
  */
 static int refresh_space(struct lsm_db *db, size_t len)
 {
@@ -41,7 +42,8 @@ static int refresh_space(struct lsm_db *db, size_t len)
     if (db->space_checked_ns && now - db->space_checked_ns < SPACE_CHECK_NS &&
         db->space_written < SPACE_CHECK_LEN)
         return 0;
-    err = db_space(db, &total, &free_len);
+    err = db->space_checked_ns ? db_space_quick(db, &total, &free_len)
+                               : db_space(db, &total, &free_len);
     if (err)
         return err;
     db->space_total = total;

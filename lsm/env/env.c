@@ -55,17 +55,35 @@ int env_writer_create_behind(struct env *env, const char *name, struct env_write
     return env->ops->writer_create_behind(env, name, ret);
 }
 
+static void note_grown(struct env *env, uint64_t len)
+{
+    atomic_fetch_add_explicit(&env->grown_len, len, memory_order_relaxed);
+}
+
+static void note_shrunk(struct env *env)
+{
+    atomic_fetch_add_explicit(&env->shrunk_count, 1, memory_order_relaxed);
+}
+
 int env_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count)
 {
-    return w->env->ops->writer_append(w, parts, part_count);
+    uint64_t before = w->len;
+    int err = w->env->ops->writer_append(w, parts, part_count);
+
+    note_grown(w->env, w->len - before);
+    return err;
 }
 
 int env_writer_append_sync(struct env_writer *w, const struct slice *parts, unsigned part_count)
 {
+    uint64_t before = w->len;
     int err;
 
-    if (w->env->ops->writer_append_sync)
-        return w->env->ops->writer_append_sync(w, parts, part_count);
+    if (w->env->ops->writer_append_sync) {
+        err = w->env->ops->writer_append_sync(w, parts, part_count);
+        note_grown(w->env, w->len - before);
+        return err;
+    }
     err = env_writer_append(w, parts, part_count);
     return err ? err : env_writer_sync(w);
 }
@@ -77,6 +95,8 @@ int env_writer_sync(struct env_writer *w)
 
 int env_writer_reserve(struct env_writer *w, uint64_t len)
 {
+    if (len > w->len)
+        note_grown(w->env, len - w->len);
     return w->env->ops->writer_reserve(w, len);
 }
 
@@ -88,6 +108,7 @@ void env_writer_zero(struct env_writer *w, uint64_t len)
 
 int env_writer_truncate(struct env_writer *w, uint64_t len)
 {
+    note_shrunk(w->env);
     return w->env->ops->writer_truncate(w, len);
 }
 
@@ -195,14 +216,20 @@ int env_remove(struct env *env, const char *name)
 {
     int err = check_change(env, name);
 
-    return err ? err : env->ops->remove(env, name);
+    if (err)
+        return err;
+    note_shrunk(env);
+    return env->ops->remove(env, name);
 }
 
 int env_replace_small(struct env *env, const char *name, struct slice contents)
 {
     int err = check_change(env, name);
 
-    return err ? err : env->ops->replace_small(env, name, contents);
+    if (err)
+        return err;
+    note_grown(env, contents.len);
+    return env->ops->replace_small(env, name, contents);
 }
 
 int env_sync_file(struct env *env, const char *name)
@@ -253,6 +280,14 @@ int env_used(struct env *env, uint64_t *ret_len)
     if (!err)
         *ret_len = a.len;
     return err;
+}
+
+void env_growth(struct env *env, struct env_growth *ret)
+{
+    *ret = (struct env_growth){
+        .len = atomic_load_explicit(&env->grown_len, memory_order_relaxed),
+        .shrunk_count = atomic_load_explicit(&env->shrunk_count, memory_order_relaxed),
+    };
 }
 
 int env_branch(struct env *env, const char *path, struct env **ret)

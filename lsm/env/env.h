@@ -11,6 +11,7 @@
 #ifndef LSM_ENV_ENV_H
 #define LSM_ENV_ENV_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -64,6 +65,7 @@ struct env {
     const struct env_ops *ops;
     char *path; /* the store's directory, for messages */
     bool read_only;
+    atomic_uint_fast64_t grown_len, shrunk_count; /* env_growth; kept by the calls below */
 };
 
 /* Heads of open files, embedded first by implementations. `name` is owned by the file. */
@@ -200,6 +202,18 @@ int env_keep_aside(struct env *env, const char *name);
 int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
 /* Bytes that the plain files here take of the disk, or their length where that is more. */
 int env_used(struct env *env, uint64_t *ret_len);
+
+/* What has become of the files since the environment was opened. */
+struct env_growth {
+    uint64_t len;          /* bytes: they take no more than so many more; space that is reserved and
+                              then used counts twice */
+    uint64_t shrunk_count; /* how many were removed or cut */
+};
+/*
+ * So that what env_used said need not be asked again: growth that was read before it, and again
+ * now, tells by how much it may be more. What other programs do is not seen.
+ */
+void env_growth(struct env *env, struct env_growth *ret);
 
 /*
  * A new, empty place for a store, `path`, as an environment of its own that is locked for the

@@ -7,6 +7,7 @@
 #include "lib/env_fault.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/env_fault_impl.h"
 #include "lib/rng.h"
@@ -48,6 +49,8 @@ int fault_file_resize_locked(struct env_fault *f, struct fault_file *file, uint6
         if (f->limit && now > old && f->used + (now - old) > f->limit)
             return err_raise(ENOSPC, "%s/%s: the simulated disk is full", f->env.path, file->name);
         f->used += now - old;
+        if (now < old)
+            cond_broadcast(&f->used_less);
     }
     file->len = len;
     file->reserved = reserved;
@@ -98,6 +101,7 @@ static void free_fault(struct env_fault *f)
     mutex_lock(&f->mu);
     free_files_locked(f);
     mutex_unlock(&f->mu);
+    cond_done(&f->used_less);
     mutex_done(&f->mu);
     free(f->env.path);
     free(f);
@@ -110,8 +114,10 @@ int env_fault_open(struct env *base, struct env_fault **ret)
 
     CHECK(f);
     mutex_init(&f->mu);
+    cond_init(&f->used_less);
     f->base = base;
-    f->env = (struct env){&env_fault_ops, strdup(base->path), base->read_only};
+    f->env = (struct env){
+        .ops = &env_fault_ops, .path = strdup(base->path), .read_only = base->read_only};
     CHECK(f->env.path);
     err = env_list(base, add_existing, f);
     if (err) {
@@ -195,6 +201,19 @@ uint64_t env_fault_used(struct env_fault *f)
     used = f->used;
     mutex_unlock(&f->mu);
     return used;
+}
+
+bool env_fault_wait_used_below(struct env_fault *f, uint64_t len)
+{
+    time_t give_up = time(NULL) + 60;
+    bool below;
+
+    mutex_lock(&f->mu);
+    while (f->used >= len && time(NULL) < give_up)
+        cond_wait_ms(&f->used_less, &f->mu, 1000);
+    below = f->used < len;
+    mutex_unlock(&f->mu);
+    return below;
 }
 
 void env_fault_remember_removed(struct env_fault *f)

@@ -67,6 +67,8 @@ void env_fault_refuse_links(struct env_fault *f, bool refuse);
 void env_fault_limit(struct env_fault *f, uint64_t len);
 /* Bytes in use. */
 uint64_t env_fault_used(struct env_fault *f);
+/* Wait until less than `len` bytes are in use. False: a minute has passed. */
+bool env_fault_wait_used_below(struct env_fault *f, uint64_t len);
 
 /* What a crash leaves of what was not durable; without a flag it loses all of it. */
 enum {

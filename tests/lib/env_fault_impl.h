@@ -40,6 +40,7 @@ struct env_fault {
     bool no_links;                    /* [mu] */
     uint64_t limit;                   /* [mu] */
     uint64_t used;                    /* [mu] */
+    struct cond used_less;            /* it has become less */
 };
 
 extern const struct env_ops env_fault_ops;

@@ -333,6 +333,7 @@ static int remove_file(struct env *env, const char *name)
     if (file) {
         (void)fault_file_resize_locked(f, file, file->len, 0);
         f->used -= file->len;
+        cond_broadcast(&f->used_less);
         file->removed = true;
         file->removal_synced = !remember || !file->name_synced;
         if (contents.len > file->synced_len)

@@ -17,8 +17,6 @@ compare() {
     list_tree "$MNT" | sed '1{/^\. /d}' >"$S/mnt.list"
     sed '1{/^\. /d}' "$S/host.list" | diff - "$S/mnt.list" || fail "modes, owners, times or links differ $1"
     diff -r --no-dereference "$S/host" "$MNT" || fail "contents differ $1"
-    (cd "$S/host" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$S/host.sum"
-    (cd "$MNT" && sha256sum --quiet -c "$S/host.sum") || fail "checksums differ $1"
 }
 mount_fs
 tar -C "$MNT" -xpf "$S/sample.tar"

@@ -6,8 +6,8 @@ need_mount
 : "${SECONDS_MAX:=}"
 if [ -z "$SECONDS_MAX" ]; then
     case $SANITIZED in
-    *thread*) SECONDS_MAX=30 ;;
-    *) SECONDS_MAX=15 ;;
+    *thread*) SECONDS_MAX=20 ;;
+    *) SECONDS_MAX=10 ;;
     esac
 fi
 mount_fs

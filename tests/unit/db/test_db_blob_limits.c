@@ -132,7 +132,6 @@ static void compactions_that_find_the_disk_full_give_back_what_they_wrote(void *
 {
     struct store s;
     uint64_t used;
-    bool gave_back = false;
 
     (void)state;
     store_init(&s, true);
@@ -151,14 +150,7 @@ static void compactions_that_find_the_disk_full_give_back_what_they_wrote(void *
     env_fault_fail(s.fault, ENV_FAULT_APPEND, 30, ENOSPC, true);
     open_store(&s);
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), -ENOSPC);
-    for (unsigned i = 0; i < 5000 && !gave_back; i++) {
-        struct timespec nap = {0, 1000000};
-
-        gave_back = env_fault_used(s.fault) < used + (100 << 10);
-        /* Workers try again and again: there is no event to wait for. */
-        nanosleep(&nap, NULL);
-    }
-    assert_true(gave_back);
+    assert_true(env_fault_wait_used_below(s.fault, used + (100 << 10)));
     env_fault_fail(s.fault, 0, 0, 0, false);
     check_rest(&s);
     assert_int_equal(lsm_compact_range(s.db, NULL, 0, NULL, 0), 0);
@@ -175,7 +167,6 @@ static void a_nearly_full_disk_is_emptied_as_far_as_there_is_room(void **state)
     };
     struct store s;
     uint64_t used;
-    bool gave_back = false;
 
     (void)state;
     store_init(&s, true);
@@ -196,13 +187,7 @@ static void a_nearly_full_disk_is_emptied_as_far_as_there_is_room(void **state)
     open_store(&s);
     for (unsigned i = 0; i < GONE_COUNT; i += 4)
         assert_int_equal(delete_with(&s, i, LSM_WRITE_URGENT), 0);
-    for (unsigned i = 0; i < 10000 && !gave_back; i++) {
-        struct timespec nap = {0, 1000000};
-
-        gave_back = env_fault_used(s.fault) + (2 << 20) < used;
-        nanosleep(&nap, NULL);
-    }
-    assert_true(gave_back);
+    assert_true(env_fault_wait_used_below(s.fault, used - (2 << 20)));
     env_fault_limit(s.fault, 0);
     for (unsigned i = GONE_COUNT; i < COUNT; i += 4)
         check(&s, i, 0, LARGE_LEN);

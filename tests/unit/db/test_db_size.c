@@ -5,8 +5,10 @@
 
 #include <time.h>
 
+#include "lib/env_fault.h"
 #include "lib/rng.h"
 #include "lsm/base/codec.h"
+#include "lsm/db/db.h"
 
 enum {
     LIMIT_LEN = 32 << 20,
@@ -164,6 +166,43 @@ static void a_limit_above_the_disk_is_none(void **state)
     assert_int_equal(lsm_open(dir, &options, &db), -EINVAL);
 }
 
+/* Listing costs as much as there are files, and writers ask for the space all the time. */
+static void writing_seldom_lists_the_files(void **state)
+{
+    enum {
+        PLENTY_LEN = 1 << 30,
+        WRITTEN_LEN = 96 << 20, /* asked for every 4 MiB */
+        VALUE_LEN = 4 << 10,
+        LISTINGS_MAX = 8
+    };
+    struct env_fault *fault;
+    struct env *base;
+    struct lsm_db *db;
+    uint64_t before;
+    int err = 0;
+
+    (void)state;
+    assert_int_equal(env_posix_open(dir, ENV_CREATE, &base), 0);
+    assert_int_equal(env_fault_open(base, &fault), 0);
+    options.create = true;
+    options.size_max = PLENTY_LEN;
+    assert_int_equal(db_open(env_fault_env(fault), &options, &db), 0);
+    before = env_fault_calls(fault, ENV_FAULT_LIST);
+    for (unsigned i = 0; i < WRITTEN_LEN / VALUE_LEN && !err; i++) {
+        uint8_t value[VALUE_LEN];
+        char key[16];
+
+        snprintf(key, sizeof(key), "k%07u", i);
+        for (size_t at = 0; at < sizeof(value); at += 8)
+            put_le64(value + at, rng_next(&rng));
+        err = lsm_put(db, key, strlen(key), value, sizeof(value), 0);
+    }
+    assert_int_equal(err, 0);
+    assert_in_range(env_fault_calls(fault, ENV_FAULT_LIST) - before, 1, LISTINGS_MAX);
+    close_store(db);
+    env_fault_close(fault);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -173,6 +212,7 @@ int main(void)
         TEST(large_values_fill_a_limited_store),
         TEST(a_store_that_is_larger_already_opens_and_shrinks),
         TEST(a_limit_above_the_disk_is_none),
+        TEST(writing_seldom_lists_the_files),
     };
 
     rng.state = rng_seed(1);

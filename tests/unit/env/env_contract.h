@@ -371,18 +371,25 @@ static void what_files_take_is_counted(void **state)
     struct env_writer *w;
     struct slice part = slice_of(bytes, sizeof(bytes));
     uint64_t before = 0, with = 0, after = 0;
+    struct env_growth growth, later;
 
     (void)state;
+    env_growth(env, &growth);
     assert_int_equal(env_used(env, &before), 0);
     assert_int_equal(env_writer_create(env, "f", &w), 0);
     assert_int_equal(env_writer_append(w, &part, 1), 0);
     assert_int_equal(env_writer_sync(w), 0);
     assert_int_equal(env_used(env, &with), 0);
     assert_true(with >= before + sizeof(bytes) && with < before + 2 * sizeof(bytes));
+    env_growth(env, &later);
+    assert_true(later.len >= growth.len + sizeof(bytes));
+    assert_int_equal(later.shrunk_count, growth.shrunk_count);
     assert_int_equal(env_writer_close(w), 0);
     assert_int_equal(env_remove(env, "f"), 0);
     assert_int_equal(env_used(env, &after), 0);
     assert_int_equal(after, before);
+    env_growth(env, &later);
+    assert_true(later.shrunk_count > growth.shrunk_count);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
