@@ -1,0 +1,231 @@
+/*
+ * Loss of power at every operation on the disk that the engine makes: writing, flushing,
+ * compacting, large values, snapshots, checkpoints, logs that follow one another, and opening.
+ *
+ * After it the store opens, has no damage, and holds the state after some batch: none older than
+ * the last that was synced. See crash_sweep.h for what the environment can ask for.
+ */
+#include "lib/cmocka_all.h"
+
+#include "crash/crash_store.h"
+
+static void batches_of_all_kinds(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("batches"))
+        return;
+    s = crash_store_new("batches", 0);
+    crash_store_open(s);
+    for (unsigned i = 0; i < 30; i++)
+        crash_store_write_any(s, 300, i % 6 == 5);
+    crash_store_sync(s);
+    for (unsigned i = 0; i < 4; i++)
+        crash_store_write_any(s, 1500, false);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+static void flushes_and_logs_that_follow_one_another(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("flush"))
+        return;
+    s = crash_store_new("flush", 0);
+    crash_store_open(s);
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 4; k++)
+            crash_store_write_any(s, 200, false);
+        if (i % 2)
+            crash_store_sync(s);
+        crash_store_write_any(s, 200, false);
+        crash_store_flush(s);
+    }
+    crash_store_write_any(s, 200, true);
+    crash_store_write_any(s, 200, false);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+static void compactions(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("compact"))
+        return;
+    s = crash_store_new("compact", 0);
+    crash_store_open(s);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 3; i++) {
+            for (unsigned k = 0; k < 4; k++)
+                crash_store_write_any(s, 400, false);
+            crash_store_flush(s);
+        }
+        crash_store_write_any(s, 100, false);
+        crash_store_compact(s);
+        crash_store_write_any(s, 100, round == 0);
+    }
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+static void large_values(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("blobs"))
+        return;
+    s = crash_store_new("blobs", 0);
+    s->options.blob_len_min = 256;
+    crash_store_open(s);
+    for (unsigned i = 0; i < 14; i++)
+        crash_store_write_any(s, 1200, i % 5 == 4);
+    crash_store_flush(s);
+    for (unsigned i = 0; i < 5; i++)
+        crash_store_write_any(s, 900, i == 2);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+/* What is overwritten is garbage, and compaction empties the files that have much of it. */
+static void collection_of_large_values(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("collect"))
+        return;
+    s = crash_store_new("collect", 0);
+    s->options.blob_len_min = 256;
+    crash_store_open(s);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 6; i++)
+            crash_store_put(s, i * (round + 1), 400 + 100 * i, false);
+        crash_store_flush(s);
+        crash_store_close(s);
+        crash_store_open(s);
+    }
+    crash_store_compact(s);
+    crash_store_put(s, 1, 500, false);
+    crash_store_compact(s);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+static void named_snapshots(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("snapshots"))
+        return;
+    s = crash_store_new("snapshots", 0);
+    crash_store_open(s);
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 3; k++)
+            crash_store_write_any(s, 200, false);
+        crash_store_snapshot(s, i);
+        crash_store_write_any(s, 200, false);
+        if (i == 1)
+            crash_store_flush(s);
+        if (i == 2)
+            crash_store_forget(s, 0);
+    }
+    crash_store_flush(s);
+    crash_store_compact(s);
+    crash_store_forget(s, 2);
+    crash_store_compact(s);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+static void checkpoints(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("checkpoint"))
+        return;
+    s = crash_store_new("checkpoint", 0);
+    s->options.blob_len_min = 256;
+    crash_store_open(s);
+    for (unsigned i = 0; i < 5; i++)
+        crash_store_write_any(s, 500, false);
+    crash_store_flush(s);
+    for (unsigned i = 0; i < 3; i++)
+        crash_store_write_any(s, 500, false);
+    crash_store_checkpoint(s);
+    crash_store_write_any(s, 500, true);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+static void opening_again_and_again(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("reopen"))
+        return;
+    s = crash_store_new("reopen", 0);
+    s->options.blob_len_min = 256;
+    for (unsigned i = 0; i < 4; i++) {
+        crash_store_open(s);
+        for (unsigned k = 0; k < i + 2; k++)
+            crash_store_write_any(s, 400, k == 1);
+        if (i == 2)
+            crash_store_snapshot(s, 0);
+        crash_store_close(s);
+    }
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
+/* Space that is reserved shows as zeros, and many syncs make the log write some ahead. */
+static void reserved_space_and_zeros_ahead(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("zeros"))
+        return;
+    s = crash_store_new("zeros", ENV_RECORD_RESERVES);
+    crash_store_open(s);
+    for (unsigned i = 0; i < 11; i++)
+        crash_store_write_any(s, 100, true);
+    for (unsigned i = 0; i < 3; i++)
+        crash_store_write_any(s, 600, false);
+    crash_store_flush(s);
+    crash_store_write_any(s, 100, false);
+    crash_store_sweep(s, 3);
+    crash_store_free(s);
+}
+
+static int report(void **state)
+{
+    (void)state;
+    crash_sweep_report();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_of_all_kinds),
+        cmocka_unit_test(flushes_and_logs_that_follow_one_another),
+        cmocka_unit_test(compactions),
+        cmocka_unit_test(large_values),
+        cmocka_unit_test(collection_of_large_values),
+        cmocka_unit_test(named_snapshots),
+        cmocka_unit_test(checkpoints),
+        cmocka_unit_test(opening_again_and_again),
+        cmocka_unit_test(reserved_space_and_zeros_ahead),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, report);
+}
