@@ -73,7 +73,21 @@ static void note_synced(struct crash_store *s, size_t state)
 
 void crash_store_open(struct crash_store *s)
 {
+    uint64_t digest = 0;
+    bool mark;
+
     check(s, db_open(env_record_env(s->disk), &s->options, &s->db), "open");
+    note_synced(s, s->state_count);
+    check(s, crash_digest_store(s->db, NULL, &digest, &mark), "scan");
+    assert_int_equal(digest, s->states[s->state_count].digest);
+}
+
+void crash_store_kill(struct crash_store *s)
+{
+    env_record_kill(s->disk);
+    (void)lsm_close(s->db);
+    s->db = NULL;
+    env_record_revive(s->disk);
 }
 
 void crash_store_close(struct crash_store *s)

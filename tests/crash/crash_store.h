@@ -62,9 +62,11 @@ struct lsm_options crash_options(void);
 /* An empty disk; the options may be changed before the store is opened. */
 struct crash_store *crash_store_new(const char *scenario, unsigned env_flags);
 void crash_store_free(struct crash_store *s);
-/* Open and close; the disk stays. */
+/* Open and close; the disk stays. What opening has found must be what the model holds. */
 void crash_store_open(struct crash_store *s);
 void crash_store_close(struct crash_store *s);
+/* The end of the process, which loses nothing that was acknowledged, and may not be durable. */
+void crash_store_kill(struct crash_store *s);
 /* Write the batch, whose effect is `shown` (the batch itself, but for copies). */
 void crash_store_write(struct crash_store *s, const struct lsm_batch *b,
                        const struct lsm_batch *shown, bool sync);

@@ -311,6 +311,23 @@ struct env *env_record_env_of(struct env_record *r, const char *path)
     return env;
 }
 
+static void set_killed(struct env_record *r, bool killed)
+{
+    mutex_lock(&r->mu);
+    r->killed = killed;
+    mutex_unlock(&r->mu);
+}
+
+void env_record_kill(struct env_record *r)
+{
+    set_killed(r, true);
+}
+
+void env_record_revive(struct env_record *r)
+{
+    set_killed(r, false);
+}
+
 size_t env_record_point(struct env_record *r)
 {
     size_t point;

@@ -63,6 +63,12 @@ void env_record_free(struct env_record *r);
 struct env *env_record_env(struct env_record *r);
 /* Another directory that a branch has made, by its path; NULL: there is none. */
 struct env *env_record_env_of(struct env_record *r, const char *path);
+/*
+ * The end of the process: from now on every change fails and does nothing, until env_record_revive.
+ * What was not synced is still not.
+ */
+void env_record_kill(struct env_record *r);
+void env_record_revive(struct env_record *r);
 /* How many operations there are so far. */
 size_t env_record_point(struct env_record *r);
 /* What was recorded; nobody may use the environment any more. Borrows. */

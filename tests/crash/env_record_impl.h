@@ -35,7 +35,8 @@ struct record_env {
 
 struct env_record {
     struct mutex mu;
-    unsigned flags;
+    unsigned flags;                       /* constant */
+    bool killed;                          /* [mu] */
     struct record record;                 /* [mu] */
     struct memory_dir dirs[DISK_DIR_MAX]; /* [mu] */
     struct record_env envs[DISK_DIR_MAX]; /* constant once the directory is there */

@@ -1,6 +1,6 @@
 /*
- * The recording environment's calls. Nothing ever fails but for what the caller did wrong: failing
- * calls are tested with lib/env_fault.h.
+ * The recording environment's calls. Nothing ever fails but for what the caller did wrong, and
+ * after env_record_kill: failing calls are tested with lib/env_fault.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,6 +36,12 @@ static char *copy_name(const char *name)
     return copy;
 }
 
+/* Whether changes still come through. */
+static int refuse_locked(struct env_record *r) REQUIRES(r->mu)
+{
+    return r->killed ? err_raise(EIO, "the process has ended") : 0;
+}
+
 /* The file, emptied, with a name. */
 static struct memory_file *create_locked(struct env_record *r, uint32_t dir, const char *name)
     REQUIRES(r->mu)
@@ -61,13 +67,20 @@ static int writer_create(struct env *env, const char *name, struct env_writer **
 {
     struct env_record *r = owner_of(env);
     struct memory_writer *w = calloc(1, sizeof(*w));
+    int err;
 
     CHECK(w);
+    mutex_lock(&r->mu);
+    err = refuse_locked(r);
+    if (!err)
+        w->file = create_locked(r, record_env_of(env)->dir, name);
+    mutex_unlock(&r->mu);
+    if (err) {
+        free(w);
+        return err;
+    }
     w->head.env = env;
     w->head.name = copy_name(name);
-    mutex_lock(&r->mu);
-    w->file = create_locked(r, record_env_of(env)->dir, name);
-    mutex_unlock(&r->mu);
     *ret = &w->head;
     return 0;
 }
@@ -77,22 +90,29 @@ static int writer_append(struct env_writer *head, const struct slice *parts, uns
     struct memory_writer *w = (struct memory_writer *)head;
     struct env_record *r = owner_of(head->env);
 
+    int err;
+
     mutex_lock(&r->mu);
-    memory_write_locked(r, w->file, head->len, parts, part_count);
+    err = refuse_locked(r);
+    if (!err)
+        memory_write_locked(r, w->file, head->len, parts, part_count);
     mutex_unlock(&r->mu);
-    for (unsigned i = 0; i < part_count; i++)
+    for (unsigned i = 0; i < part_count && !err; i++)
         head->len += parts[i].len;
-    return 0;
+    return err;
 }
 
 static int writer_sync(struct env_writer *head)
 {
     struct env_record *r = owner_of(head->env);
+    int err;
 
     mutex_lock(&r->mu);
-    sync_locked(r, ((struct memory_writer *)head)->file);
+    err = refuse_locked(r);
+    if (!err)
+        sync_locked(r, ((struct memory_writer *)head)->file);
     mutex_unlock(&r->mu);
-    return 0;
+    return err;
 }
 
 static int writer_reserve(struct env_writer *head, uint64_t len)
@@ -100,13 +120,18 @@ static int writer_reserve(struct env_writer *head, uint64_t len)
     struct memory_writer *w = (struct memory_writer *)head;
     struct env_record *r = owner_of(head->env);
 
+    int err;
+
     if (!(r->flags & ENV_RECORD_RESERVES) || len <= head->len || len <= w->reserved)
         return 0;
     mutex_lock(&r->mu);
-    memory_set_len_locked(r, w->file, len);
+    err = refuse_locked(r);
+    if (!err)
+        memory_set_len_locked(r, w->file, len);
     mutex_unlock(&r->mu);
-    w->reserved = len;
-    return 0;
+    if (!err)
+        w->reserved = len;
+    return err;
 }
 
 static void writer_zero(struct env_writer *head, uint64_t len)
@@ -117,7 +142,8 @@ static void writer_zero(struct env_writer *head, uint64_t len)
     if (len > w->reserved || len <= head->len)
         return;
     mutex_lock(&r->mu);
-    memory_zero_locked(r, w->file, head->len, len - head->len);
+    if (!r->killed)
+        memory_zero_locked(r, w->file, head->len, len - head->len);
     mutex_unlock(&r->mu);
 }
 
@@ -126,11 +152,17 @@ static int writer_truncate(struct env_writer *head, uint64_t len)
     struct memory_writer *w = (struct memory_writer *)head;
     struct env_record *r = owner_of(head->env);
 
+    int err;
+
     if (len > head->len)
         return err_raise(EINVAL, "%s: cannot cut beyond its end", head->name);
     mutex_lock(&r->mu);
-    memory_set_len_locked(r, w->file, len);
+    err = refuse_locked(r);
+    if (!err)
+        memory_set_len_locked(r, w->file, len);
     mutex_unlock(&r->mu);
+    if (err)
+        return err;
     head->len = len;
     w->reserved = 0;
     return 0;
@@ -142,7 +174,7 @@ static int writer_close(struct env_writer *head)
     struct env_record *r = owner_of(head->env);
 
     mutex_lock(&r->mu);
-    if (w->reserved > head->len)
+    if (w->reserved > head->len && !r->killed)
         memory_set_len_locked(r, w->file, head->len);
     memory_file_unref_locked(w->file);
     mutex_unlock(&r->mu);
@@ -242,13 +274,14 @@ static int remove_file(struct env *env, const char *name)
 {
     struct env_record *r = owner_of(env);
     uint32_t dir = record_env_of(env)->dir;
-    int err = 0;
+    int err;
 
     mutex_lock(&r->mu);
-    if (memory_find_locked(r, dir, name))
-        memory_bind_locked(r, dir, name, NULL);
-    else
+    err = refuse_locked(r);
+    if (!err && !memory_find_locked(r, dir, name))
         err = -ENOENT;
+    if (!err)
+        memory_bind_locked(r, dir, name, NULL);
     mutex_unlock(&r->mu);
     return err;
 }
@@ -285,40 +318,49 @@ static int replace_small(struct env *env, const char *name, struct slice bytes)
     uint32_t dir = record_env_of(env)->dir;
     struct memory_file *f;
     char tmp[256];
+    int err;
 
     snprintf(tmp, sizeof(tmp), "%s.tmp", name);
     mutex_lock(&r->mu);
-    f = create_locked(r, dir, tmp);
-    memory_write_locked(r, f, 0, &bytes, 1);
-    sync_locked(r, f);
-    memory_file_unref_locked(f);
-    rename_locked(r, dir, tmp, name);
-    sync_dir_locked(r, dir);
+    err = refuse_locked(r);
+    if (!err) {
+        f = create_locked(r, dir, tmp);
+        memory_write_locked(r, f, 0, &bytes, 1);
+        sync_locked(r, f);
+        memory_file_unref_locked(f);
+        rename_locked(r, dir, tmp, name);
+        sync_dir_locked(r, dir);
+    }
     mutex_unlock(&r->mu);
-    return 0;
+    return err;
 }
 
 static int sync_file(struct env *env, const char *name)
 {
     struct env_record *r = owner_of(env);
     struct memory_name *n;
+    int err;
 
     mutex_lock(&r->mu);
+    err = refuse_locked(r);
     n = memory_find_locked(r, record_env_of(env)->dir, name);
-    if (n)
+    if (!err && n)
         sync_locked(r, n->file);
     mutex_unlock(&r->mu);
-    return n ? 0 : -ENOENT;
+    return err || n ? err : -ENOENT;
 }
 
 static int sync_dir(struct env *env)
 {
     struct env_record *r = owner_of(env);
+    int err;
 
     mutex_lock(&r->mu);
-    sync_dir_locked(r, record_env_of(env)->dir);
+    err = refuse_locked(r);
+    if (!err)
+        sync_dir_locked(r, record_env_of(env)->dir);
     mutex_unlock(&r->mu);
-    return 0;
+    return err;
 }
 
 static int space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)

@@ -13,8 +13,8 @@
  *   - each piece (512 or 4096 bytes, at a multiple of that) holds the bytes of the file's last
  *     sync, or those after any later write to it: so writes are lost, kept, torn and put into
  *     another order. With `garble` also others than any that were ever written, in those places
- *     only that were written since: random ones, or those of another file at that place, as if its
- *     space had been used again.
+ *     only that were written since: random ones, or those of a file that is gone, at that place, as
+ * if its space had been used again.
  *
  * A file is gone when no name stands for it.
  *

@@ -151,9 +151,12 @@ void choices_collect(const struct power_loss *p, const struct loss_plan *plan, s
             add_event(&c, add_choice(&c, CHOICE_DIR, i), p->dir_pending[i].ops[0]);
     for (size_t i = 0; i < p->name_count; i++)
         collect_name(p, &c, i, reached);
-    for (uint32_t i = 0; i < p->record->file_count; i++)
+    for (uint32_t i = 0; i < p->record->file_count; i++) {
         if (reached[i])
             collect_file(p, &c, i, plan);
+        else if (p->files[i].durable->data_len)
+            op_list_add(&c.gone, i);
+    }
     free(reached);
     *ret = c;
 }
@@ -162,6 +165,7 @@ void choices_done(struct choices *c)
 {
     free(c->items);
     free(c->events.ops);
+    free(c->gone.ops);
 }
 
 bool choice_keeps(const struct choices *c, const struct choice *choice, unsigned pick, uint32_t op)
@@ -185,8 +189,11 @@ struct building {
 static void garbage(struct building *b, uint64_t piece, uint8_t *to, uint64_t offset, size_t len)
 {
     struct rng rng = {b->c->seed ^ (piece * 31 + b->file)};
+    const struct disk_bytes *other = NULL;
     uint64_t kind = rng_below(&rng, 3);
-    const struct disk_bytes *other = b->p->files[rng_below(&rng, b->p->record->file_count)].durable;
+
+    if (kind == 2 && b->c->gone.count)
+        other = b->p->files[b->c->gone.ops[rng_below(&rng, b->c->gone.count)]].durable;
 
     for (size_t i = 0; i < len; i++) {
         if (kind == 0)
@@ -194,7 +201,7 @@ static void garbage(struct building *b, uint64_t piece, uint8_t *to, uint64_t of
         else if (kind == 1)
             to[i] = 0xff;
         else
-            to[i] = offset + i < other->data_len ? other->data[offset + i] : 0x5a;
+            to[i] = other && offset + i < other->data_len ? other->data[offset + i] : 0x5a;
     }
 }
 

@@ -54,6 +54,7 @@ struct choices {
     struct choice *items; /* those of a file are together, pieces ascending */
     size_t count, cap;
     struct op_list events;
+    struct op_list gone; /* not operations but files: those that no name can stand for any more */
     unsigned piece_len;
     uint64_t seed;
 };

@@ -186,6 +186,29 @@ static void opening_again_and_again(void **state)
     crash_store_free(s);
 }
 
+/* What recovery finds may be in the kernel's memory only, and must be made durable. */
+static void loss_of_power_after_the_end_of_the_process(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("kill"))
+        return;
+    s = crash_store_new("kill", 0);
+    s->options.blob_len_min = 256;
+    for (unsigned i = 0; i < 4; i++) {
+        crash_store_open(s);
+        for (unsigned k = 0; k < 4; k++)
+            crash_store_write_any(s, 500, i == 1 && k == 1);
+        if (i == 2)
+            crash_store_flush(s);
+        crash_store_kill(s);
+    }
+    crash_store_open(s);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
 /* Space that is reserved shows as zeros, and many syncs make the log write some ahead. */
 static void reserved_space_and_zeros_ahead(void **state)
 {
@@ -224,6 +247,7 @@ int main(void)
         cmocka_unit_test(named_snapshots),
         cmocka_unit_test(checkpoints),
         cmocka_unit_test(opening_again_and_again),
+        cmocka_unit_test(loss_of_power_after_the_end_of_the_process),
         cmocka_unit_test(reserved_space_and_zeros_ahead),
     };
 
