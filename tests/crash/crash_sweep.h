@@ -44,6 +44,7 @@ struct crash_subject {
     /* NULL, or what is wrong with it. */
     const char *(*judge)(void *arg, size_t point, const struct crash_outcome *o);
     void *arg;
+    bool extra_may_grow; /* when the recovery was cut: more is told then */
 };
 
 struct crash_sweep {
