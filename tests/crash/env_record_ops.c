@@ -324,6 +324,8 @@ static int replace_small(struct env *env, const char *name, struct slice bytes)
     mutex_lock(&r->mu);
     err = refuse_locked(r);
     if (!err) {
+        if (memory_find_locked(r, dir, tmp))
+            memory_bind_locked(r, dir, tmp, NULL);
         f = create_locked(r, dir, tmp);
         memory_write_locked(r, f, 0, &bytes, 1);
         sync_locked(r, f);
