@@ -197,19 +197,17 @@ static int try_disk(void *arg, const struct disk_image *disk, uint64_t number)
     const struct crash_outcome *o;
     struct crash_outcome found;
     const char *wrong;
-    uint64_t hash;
     bool is_new, named;
 
     if (is_other_disk(run, number, &named))
         return 0;
-    hash = disk_image_hash(disk);
-    o = outcome_of(run, disk, hash, &is_new);
+    o = outcome_of(run, disk, disk_image_hash(disk), &is_new);
     wrong =
         o->err ? "does not recover" : run->s->subject->judge(run->s->subject->arg, run->point, o);
     if (wrong)
         fail_disk(run, disk, number, o, wrong);
     found = *o;
-    if (named || (is_new && run->nested_of && hash % run->nested_of == 0))
+    if (named || (is_new && run->nested_of && totals.recoveries % run->nested_of == 0))
         sweep_recovery(run, disk, number, &found);
     return 0;
 }
@@ -231,7 +229,7 @@ void crash_sweep_run(const struct crash_sweep *s)
     struct power_loss *p = power_loss_new(s->record);
     uint64_t only = number_from("TEST_POINT", UINT64_MAX);
 
-    run.nested_of = number_from("TEST_NESTED", crash_exhaustive() ? 16 : 50);
+    run.nested_of = number_from("TEST_NESTED", crash_exhaustive() ? 16 : 150);
     for (;;) {
         run.point = power_loss_point(p);
         if (run.point >= s->first_point && (only == UINT64_MAX || only == run.point))

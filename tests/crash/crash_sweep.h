@@ -1,7 +1,7 @@
 /*
  * A sweep over the points of a record: at each of them, make the disks that a loss of power could
- * leave there (power_loss.h), recover each, and judge what was found. Some recoveries, chosen by
- * the disk's hash, are recorded themselves and swept in the same way.
+ * leave there (power_loss.h), recover each, and judge what was found. One in so many recoveries is
+ * recorded itself and swept in the same way.
  *
  * The environment decides how much is done:
  *

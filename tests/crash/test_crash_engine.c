@@ -225,7 +225,7 @@ static void reserved_space_and_zeros_ahead(void **state)
         crash_store_write_any(s, 600, false);
     crash_store_flush(s);
     crash_store_write_any(s, 100, false);
-    crash_store_sweep(s, 3);
+    crash_store_sweep(s, 6);
     crash_store_free(s);
 }
 
