@@ -207,7 +207,8 @@ static int try_disk(void *arg, const struct disk_image *disk, uint64_t number)
     if (wrong)
         fail_disk(run, disk, number, o, wrong);
     found = *o;
-    if (named || (is_new && run->nested_of && totals.recoveries % run->nested_of == 0))
+    if (run->s->subject->again &&
+        (named || (is_new && run->nested_of && totals.recoveries % run->nested_of == 0)))
         sweep_recovery(run, disk, number, &found);
     return 0;
 }
@@ -229,7 +230,7 @@ void crash_sweep_run(const struct crash_sweep *s)
     struct power_loss *p = power_loss_new(s->record);
     uint64_t only = number_from("TEST_POINT", UINT64_MAX);
 
-    run.nested_of = number_from("TEST_NESTED", crash_exhaustive() ? 16 : 150);
+    run.nested_of = number_from("TEST_NESTED", crash_exhaustive() ? 16 : 80);
     for (;;) {
         run.point = power_loss_point(p);
         if (run.point >= s->first_point && (only == UINT64_MAX || only == run.point))

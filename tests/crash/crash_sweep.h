@@ -39,7 +39,7 @@ struct crash_subject {
     /* Recover what is on the disk, look at all of it, and close it. */
     void (*recover)(void *arg, struct env_record *disk, struct crash_outcome *ret);
     /* The same, but write a mark and sync it, and close. *ret_marked: the point when it had been.
-       Negative: it could not be opened. */
+       Negative: it could not be opened. NULL: recoveries are not swept. */
     int (*again)(void *arg, struct env_record *disk, size_t *ret_marked);
     /* NULL, or what is wrong with it. */
     const char *(*judge)(void *arg, size_t point, const struct crash_outcome *o);

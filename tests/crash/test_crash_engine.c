@@ -7,7 +7,11 @@
  */
 #include "lib/cmocka_all.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "crash/crash_store.h"
+#include "lib/scratch.h"
 
 static void batches_of_all_kinds(void **state)
 {
@@ -96,6 +100,7 @@ static void large_values(void **state)
 static void collection_of_large_values(void **state)
 {
     struct crash_store *s;
+    struct lsm_stats stats;
 
     (void)state;
     if (crash_skipped("collect"))
@@ -113,6 +118,8 @@ static void collection_of_large_values(void **state)
     crash_store_compact(s);
     crash_store_put(s, 1, 500, false);
     crash_store_compact(s);
+    assert_int_equal(lsm_stats(s->db, &stats), 0);
+    assert_true(stats.blob_collect_write_len > 0);
     crash_store_sweep(s, 1);
     crash_store_free(s);
 }
@@ -209,6 +216,14 @@ static void loss_of_power_after_the_end_of_the_process(void **state)
     crash_store_free(s);
 }
 
+static bool wrote_zeros(const struct record *record)
+{
+    for (size_t i = 0; i < record->count; i++)
+        if (record->ops[i].kind == RECORD_WRITE && !record->ops[i].data)
+            return true;
+    return false;
+}
+
 /* Space that is reserved shows as zeros, and many syncs make the log write some ahead. */
 static void reserved_space_and_zeros_ahead(void **state)
 {
@@ -225,7 +240,57 @@ static void reserved_space_and_zeros_ahead(void **state)
         crash_store_write_any(s, 600, false);
     crash_store_flush(s);
     crash_store_write_any(s, 100, false);
+    assert_true(wrote_zeros(env_record_get(s->disk)));
     crash_store_sweep(s, 6);
+    crash_store_free(s);
+}
+
+/* In a directory of the host: lsm_open looks at what is there before it makes a store of it. */
+static void recover_on_host(void *arg, struct env_record *disk, struct crash_outcome *ret)
+{
+    const struct crash_store *s = arg;
+    struct disk_image *image = env_record_image(disk);
+    char *dir = scratch_new();
+    struct lsm_db *db;
+    int err;
+
+    disk_image_save(image, dir);
+    err = lsm_open(scratch_path(dir, "store"), &s->options, &db);
+    if (err) {
+        crash_outcome_fail(ret, err, "open");
+    } else {
+        err = crash_digest_store(db, NULL, &ret->digest, &ret->mark);
+        if (err)
+            crash_outcome_fail(ret, err, "scan");
+        lsm_close(db);
+    }
+    disk_image_free(image);
+    scratch_free(dir);
+}
+
+static const char *judge_empty(void *arg, size_t point, const struct crash_outcome *o)
+{
+    const struct crash_store *s = arg;
+
+    (void)point;
+    return o->digest == s->states[0].digest ? NULL : "is not empty";
+}
+
+static void making_a_store(void **state)
+{
+    struct crash_store *s;
+    struct crash_subject subject = {recover_on_host, NULL, judge_empty, NULL, false};
+    struct crash_sweep sweep = {.scenario = "create", .subject = &subject};
+
+    (void)state;
+    if (crash_skipped("create"))
+        return;
+    s = crash_store_new("create", 0);
+    subject.arg = s;
+    crash_store_open(s);
+    crash_store_close(s);
+    sweep.record = env_record_get(s->disk);
+    crash_sweep_run(&sweep);
     crash_store_free(s);
 }
 
@@ -239,6 +304,7 @@ static int report(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(making_a_store),
         cmocka_unit_test(batches_of_all_kinds),
         cmocka_unit_test(flushes_and_logs_that_follow_one_another),
         cmocka_unit_test(compactions),
@@ -251,5 +317,8 @@ int main(void)
         cmocka_unit_test(reserved_space_and_zeros_ahead),
     };
 
+    /* What is durable is decided here, so a disk in memory does, and is quick. */
+    if (!access("/dev/shm", W_OK))
+        setenv("TMPDIR", "/dev/shm", 0);
     return cmocka_run_group_tests(tests, NULL, report);
 }

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "crash/tree.h"
 
@@ -179,5 +180,7 @@ int main(void)
         cmocka_unit_test(long_sequences),
     };
 
+    if (!access("/dev/shm", W_OK))
+        setenv("TMPDIR", "/dev/shm", 0);
     return cmocka_run_group_tests(tests, make_base, report);
 }

@@ -144,6 +144,7 @@ static void syncs_of_several_threads_cover_large_values(void **state)
 static void background(bool blobs, const char *scenario)
 {
     struct crash_store *s;
+    struct lsm_stats stats;
 
     if (crash_skipped(scenario))
         return;
@@ -153,6 +154,10 @@ static void background(bool blobs, const char *scenario)
     crash_store_open(s);
     for (unsigned i = 0; i < (blobs ? 400u : 220u); i++)
         crash_store_write_any(s, 1500, i % 20 == 19);
+    /* Waits for what is under way; without it all could still be in memory. */
+    crash_store_flush(s);
+    assert_int_equal(lsm_stats(s->db, &stats), 0);
+    assert_true(stats.flush_count > 1);
     crash_store_sweep(s, 8);
     crash_store_free(s);
 }
