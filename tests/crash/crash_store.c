@@ -241,6 +241,14 @@ void crash_store_flush(struct crash_store *s)
     note_synced(s, s->state_count);
 }
 
+void crash_store_switch(struct crash_store *s)
+{
+    struct memtable *mem = NULL;
+
+    check(s, queue_switch_memtable(s->db, &mem), "switch");
+    memtable_unref(mem);
+}
+
 void crash_store_compact(struct crash_store *s)
 {
     check(s, lsm_compact_range(s->db, NULL, 0, NULL, 0), "compact");

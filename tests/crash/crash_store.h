@@ -78,6 +78,8 @@ void crash_store_write_any(struct crash_store *s, size_t value_len_max, bool syn
 void crash_store_sync(struct crash_store *s);
 void crash_store_flush(struct crash_store *s);
 void crash_store_compact(struct crash_store *s);
+/* Begin a new log and memtable; the old ones wait for a worker. */
+void crash_store_switch(struct crash_store *s);
 void crash_store_snapshot(struct crash_store *s, unsigned number);
 void crash_store_forget(struct crash_store *s, unsigned number);
 void crash_store_checkpoint(struct crash_store *s);

@@ -214,8 +214,10 @@ static const char *judge(void *arg, size_t point, const struct crash_outcome *o)
 void crash_store_sweep(struct crash_store *s, unsigned share)
 {
     const struct crash_subject subject = {recover, again, judge, s, false};
-    const struct crash_sweep sweep = {
-        .scenario = s->scenario, .subject = &subject, .env_flags = s->env_flags, .share = share};
+    const struct crash_sweep sweep = {.scenario = s->scenario,
+                                      .subject = &subject,
+                                      .env_flags = s->env_flags & ENV_RECORD_RESERVES,
+                                      .share = share};
     struct crash_sweep whole = sweep;
 
     if (s->db)

@@ -72,9 +72,9 @@ static struct loss_plan plan_of(const struct sweep_run *run)
     unsigned share = run->s->share ? run->s->share : 1;
     struct loss_plan plan = {.piece_len = run->mode->piece_len,
                              .garble = run->mode->garble,
-                             .exhaustive_max = all ? 4096 : 16,
-                             .chosen_max = all ? UINT64_MAX : 12 / share + 2,
-                             .samples = all ? 64 : 4 / share + 1,
+                             .exhaustive_max = all ? 4096 / share : 16,
+                             .chosen_max = (all ? 4096 : 12) / share + 2,
+                             .samples = (all ? 64 : 4) / share + 1,
                              .seed = crash_seed()};
 
     if (run->in_recovery) {

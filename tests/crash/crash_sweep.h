@@ -53,7 +53,7 @@ struct crash_sweep {
     const struct record *record;
     size_t first_point;
     unsigned env_flags; /* of the environments that recover */
-    unsigned share;     /* of the work: 1 all, 2 half as many chosen and sampled disks, ... */
+    unsigned share;     /* of the work: 1 all, 2 half as many disks where not all are made, ... */
 };
 
 /* Whether the environment names another scenario. */

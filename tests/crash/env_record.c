@@ -242,6 +242,7 @@ struct env_record *env_record_new(const struct disk_image *base, unsigned flags)
 
     CHECK(r && files);
     mutex_init(&r->mu);
+    cond_init(&r->held_cond);
     mutex_lock(&r->mu);
     r->flags = flags;
     r->record.base = copy_image(base);
@@ -290,6 +291,7 @@ void env_record_free(struct env_record *r)
         free(r->envs[i].env.path);
     }
     record_free(&r->record);
+    cond_done(&r->held_cond);
     mutex_done(&r->mu);
     free(r);
 }
@@ -309,6 +311,14 @@ struct env *env_record_env_of(struct env_record *r, const char *path)
             env = &r->envs[i].env;
     mutex_unlock(&r->mu);
     return env;
+}
+
+void env_record_hold(struct env_record *r, const char *end)
+{
+    mutex_lock(&r->mu);
+    r->held = end;
+    cond_broadcast(&r->held_cond);
+    mutex_unlock(&r->mu);
 }
 
 static void set_killed(struct env_record *r, bool killed)

@@ -19,11 +19,11 @@
 enum record_kind {
     RECORD_WRITE,    /* len bytes at `offset` of the file; data NULL: zeros */
     RECORD_LEN,      /* the file's length is `offset` now; what was behind is gone */
-    RECORD_SYNC,     /* of the file: bytes and length */
+    RECORD_SYNC,     /* of the file: bytes and length; as of the point `covers`, when it began */
     RECORD_NAME,     /* in dir: stands for the file, or for none */
     RECORD_RENAME,   /* in dir: from `name` to `to`, which stood for something else, or nothing */
     RECORD_MAKE_DIR, /* dir, in its parent */
-    RECORD_SYNC_DIR,
+    RECORD_SYNC_DIR, /* the same for names */
 };
 
 struct record_op {
@@ -33,6 +33,7 @@ struct record_op {
     uint64_t offset;
     size_t len;
     uint8_t *data;
+    size_t covers;
 };
 
 struct record_dir {
@@ -53,6 +54,7 @@ struct env_record;
 enum {
     ENV_RECORD_RESERVES = 1, /* reserved space counts in a file's length at once, as on the host;
                                 without it the disk cannot reserve */
+    ENV_RECORD_SLOW = 2,     /* a sync gives other threads a chance to change something meanwhile */
 };
 
 /* On a copy of the image; flags are ENV_RECORD_ bits. */
@@ -69,6 +71,11 @@ struct env *env_record_env_of(struct env_record *r, const char *path);
  */
 void env_record_kill(struct env_record *r);
 void env_record_revive(struct env_record *r);
+/*
+ * Let whoever creates a file with a name that ends so wait, until another end, or NULL for none, is
+ * named.
+ */
+void env_record_hold(struct env_record *r, const char *end);
 /* How many operations there are so far. */
 size_t env_record_point(struct env_record *r);
 /* What was recorded; nobody may use the environment any more. Borrows. */

@@ -37,6 +37,8 @@ struct env_record {
     struct mutex mu;
     unsigned flags;                       /* constant */
     bool killed;                          /* [mu] */
+    const char *held;                     /* [mu] how names end that wait; NULL: none */
+    struct cond held_cond;                /* [mu] */
     struct record record;                 /* [mu] */
     struct memory_dir dirs[DISK_DIR_MAX]; /* [mu] */
     struct record_env envs[DISK_DIR_MAX]; /* constant once the directory is there */

@@ -3,12 +3,17 @@
  * after env_record_kill: failing calls are tested with lib/env_fault.h.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "crash/env_record_impl.h"
 #include "lsm/base/check.h"
 #include "lsm/base/err.h"
+
+enum {
+    SLOW_TRIES = 50 /* times that a slow sync gives way */
+};
 
 #define DISK_LEN (UINT64_C(64) << 30)
 
@@ -58,9 +63,44 @@ static struct memory_file *create_locked(struct env_record *r, uint32_t dir, con
     return f;
 }
 
+/* Let others work, until one has changed something, if one will. */
+static void give_way_locked(struct env_record *r) REQUIRES(r->mu)
+{
+    size_t point = r->record.count;
+
+    for (unsigned i = 0; i < SLOW_TRIES && (r->flags & ENV_RECORD_SLOW); i++) {
+        mutex_unlock(&r->mu);
+        sched_yield();
+        mutex_lock(&r->mu);
+        if (r->record.count != point)
+            return;
+    }
+}
+
+/* It begins now, and ends when it is recorded. */
 static void sync_locked(struct env_record *r, const struct memory_file *f) REQUIRES(r->mu)
 {
-    record_add_locked(r, &(struct record_op){.kind = RECORD_SYNC, .file = f->number});
+    size_t covers = r->record.count;
+
+    give_way_locked(r);
+    record_add_locked(
+        r, &(struct record_op){.kind = RECORD_SYNC, .file = f->number, .covers = covers});
+}
+
+static void sync_dir_locked(struct env_record *r, uint32_t dir) REQUIRES(r->mu)
+{
+    size_t covers = r->record.count;
+
+    give_way_locked(r);
+    record_add_locked(r,
+                      &(struct record_op){.kind = RECORD_SYNC_DIR, .dir = dir, .covers = covers});
+}
+
+static bool is_held_locked(struct env_record *r, const char *name) REQUIRES(r->mu)
+{
+    size_t len = strlen(name), end_len = r->held ? strlen(r->held) : 0;
+
+    return r->held && len >= end_len && strcmp(name + len - end_len, r->held) == 0;
 }
 
 static int writer_create(struct env *env, const char *name, struct env_writer **ret)
@@ -71,6 +111,8 @@ static int writer_create(struct env *env, const char *name, struct env_writer **
 
     CHECK(w);
     mutex_lock(&r->mu);
+    while (is_held_locked(r, name))
+        cond_wait(&r->held_cond, &r->mu);
     err = refuse_locked(r);
     if (!err)
         w->file = create_locked(r, record_env_of(env)->dir, name);
@@ -284,11 +326,6 @@ static int remove_file(struct env *env, const char *name)
         memory_bind_locked(r, dir, name, NULL);
     mutex_unlock(&r->mu);
     return err;
-}
-
-static void sync_dir_locked(struct env_record *r, uint32_t dir) REQUIRES(r->mu)
-{
-    record_add_locked(r, &(struct record_op){.kind = RECORD_SYNC_DIR, .dir = dir});
 }
 
 /* One operation for both names. */

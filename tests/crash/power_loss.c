@@ -73,18 +73,52 @@ size_t power_loss_point(const struct power_loss *p)
     return p->point;
 }
 
-static void sync_dir(struct power_loss *p, uint32_t dir)
+/* How many of the operations come before the point. */
+static size_t count_before(const struct op_list *l, size_t point)
+{
+    size_t n = l->count;
+
+    while (n && l->ops[n - 1] >= point)
+        n--;
+    return n;
+}
+
+static void drop_first(struct op_list *l, size_t count)
+{
+    if (!count)
+        return;
+    memmove(l->ops, l->ops + count, (l->count - count) * sizeof(*l->ops));
+    l->count -= count;
+}
+
+/* What was written before the sync began is durable. */
+static void sync_file(struct power_loss *p, const struct record_op *op)
+{
+    struct loss_file *f = &p->files[op->file];
+    size_t all = f->pending.count, covered = count_before(&f->pending, op->covers);
+    struct disk_bytes *kept;
+
+    f->pending.count = covered;
+    kept = loss_file_kept(p, op->file);
+    disk_bytes_unref(f->durable);
+    f->durable = kept;
+    f->pending.count = all;
+    drop_first(&f->pending, covered);
+}
+
+static void sync_dir(struct power_loss *p, uint32_t dir, size_t covers)
 {
     for (size_t i = 0; i < p->name_count; i++) {
         struct loss_name *n = &p->names[i];
+        size_t covered = n->dir == dir ? count_before(&n->pending, covers) : 0;
 
-        if (n->dir != dir || !n->pending.count)
+        if (!covered)
             continue;
-        n->durable = name_after(&p->record->ops[n->pending.ops[n->pending.count - 1]], n);
-        n->pending.count = 0;
+        n->durable = name_after(&p->record->ops[n->pending.ops[covered - 1]], n);
+        drop_first(&n->pending, covered);
     }
     for (uint32_t i = 0; i < DISK_DIR_MAX; i++) {
-        if (!p->dir_pending[i].count || p->record->dirs[i].parent != dir)
+        if (!count_before(&p->dir_pending[i], covers) || p->record->dirs[i].parent != dir)
             continue;
         p->dir_durable[i] = true;
         p->dir_pending[i].count = 0;
@@ -94,7 +128,6 @@ static void sync_dir(struct power_loss *p, uint32_t dir)
 void power_loss_step(struct power_loss *p)
 {
     const struct record_op *op = &p->record->ops[p->point];
-    struct disk_bytes *kept;
 
     switch (op->kind) {
     case RECORD_WRITE:
@@ -102,10 +135,7 @@ void power_loss_step(struct power_loss *p)
         op_list_add(&p->files[op->file].pending, p->point);
         break;
     case RECORD_SYNC:
-        kept = loss_file_kept(p, op->file);
-        disk_bytes_unref(p->files[op->file].durable);
-        p->files[op->file].durable = kept;
-        p->files[op->file].pending.count = 0;
+        sync_file(p, op);
         break;
     case RECORD_RENAME:
         op_list_add(&name_of(p, op->dir, op->to)->pending, p->point);
@@ -118,7 +148,7 @@ void power_loss_step(struct power_loss *p)
         op_list_add(&p->dir_pending[op->dir], p->point);
         break;
     case RECORD_SYNC_DIR:
-        sync_dir(p, op->dir);
+        sync_dir(p, op->dir, op->covers);
         break;
     }
     p->point++;

@@ -54,6 +54,37 @@ static void flushes_and_logs_that_follow_one_another(void **state)
     crash_store_free(s);
 }
 
+/* The workers wait, so that three logs are needed at once, which may all be torn. */
+static void several_logs_at_once(void **state)
+{
+    struct crash_store *s;
+
+    (void)state;
+    if (crash_skipped("logs"))
+        return;
+    s = crash_store_new("logs", 0);
+    s->options.blob_len_min = 256;
+    s->options.memtable_count_max = 8;
+    crash_store_open(s);
+    crash_store_write_any(s, 100, true);
+    env_record_hold(s->disk, ".sst");
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned k = 0; k < 3; k++)
+            crash_store_write_any(s, 400, false);
+        crash_store_switch(s);
+    }
+    crash_store_write_any(s, 100, false);
+    crash_store_write_any(s, 100, true);
+    crash_store_write_any(s, 300, false);
+    crash_store_switch(s);
+    crash_store_write_any(s, 300, false);
+    env_record_hold(s->disk, NULL);
+    crash_store_flush(s);
+    crash_store_write_any(s, 300, false);
+    crash_store_sweep(s, 1);
+    crash_store_free(s);
+}
+
 static void compactions(void **state)
 {
     struct crash_store *s;
@@ -307,6 +338,7 @@ int main(void)
         cmocka_unit_test(making_a_store),
         cmocka_unit_test(batches_of_all_kinds),
         cmocka_unit_test(flushes_and_logs_that_follow_one_another),
+        cmocka_unit_test(several_logs_at_once),
         cmocka_unit_test(compactions),
         cmocka_unit_test(large_values),
         cmocka_unit_test(collection_of_large_values),

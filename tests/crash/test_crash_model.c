@@ -195,6 +195,25 @@ static void a_removed_file_comes_back_until_the_directory_is_synced(void **state
     assert_disks(512, after);
 }
 
+/* A sync that another thread's work falls into. */
+static void a_sync_covers_what_was_written_before_it_began(void **state)
+{
+    static const char *const want[] = {"f=1a", "f=1a1b", "f=1a10", NULL};
+    struct env_writer *w = create("f");
+    struct record record;
+
+    (void)state;
+    append(w, 'a', 1);
+    assert_int_equal(env_sync_dir(env), 0);
+    append(w, 'b', 1);
+    assert_int_equal(env_writer_sync(w), 0);
+    env_writer_close(w);
+    record = *env_record_get(r);
+    assert_int_equal(record.ops[record.count - 1].covers, record.count - 1);
+    record.ops[record.count - 1].covers = record.count - 2;
+    assert_disks(512, want);
+}
+
 static void names_are_lost_each_by_itself(void **state)
 {
     static const char *const want[] = {"", "f=", "g=", "f= g=", NULL};
@@ -348,6 +367,7 @@ int main(void)
         TEST(an_append_is_torn_at_the_ends_of_pieces_only),
         TEST(a_piece_that_is_written_twice_holds_what_it_was_at_some_time),
         TEST(a_removed_file_comes_back_until_the_directory_is_synced),
+        TEST(a_sync_covers_what_was_written_before_it_began),
         TEST(names_are_lost_each_by_itself),
         TEST(a_cut_file_keeps_its_length_or_not),
         TEST(reserved_space_is_there_as_zeros_or_not),

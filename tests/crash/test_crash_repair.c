@@ -18,25 +18,25 @@ struct damaged {
     uint64_t losses; /* 1: something was lost */
 };
 
-/* Tables in two levels, large values, a log that was synced in part and one behind it. */
+/* Tables of several blocks in two levels, large values, a log that was synced in part. */
 static struct crash_store *make_store(const char *scenario)
 {
     struct crash_store *s = crash_store_new(scenario, 0);
 
-    s->options.blob_len_min = 256;
+    s->options.blob_len_min = 2000;
     crash_store_open(s);
-    for (unsigned i = 0; i < 6; i++)
-        crash_store_write_any(s, 700, false);
+    for (unsigned i = 0; i < 10; i++)
+        crash_store_put(s, i, i % 3 ? 900 : 2500, false);
     crash_store_flush(s);
     crash_store_compact(s);
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 4; i++)
-            crash_store_write_any(s, 700, false);
+            crash_store_write_any(s, 1800, false);
         crash_store_flush(s);
     }
     crash_store_snapshot(s, 0);
     for (unsigned i = 0; i < 6; i++)
-        crash_store_put(s, i, i % 2 ? 600 : 60, i == 3);
+        crash_store_put(s, i, i % 2 ? 2600 : 60, i == 3);
     crash_store_kill(s);
     return s;
 }

@@ -121,7 +121,7 @@ static void syncs_of_several_threads(bool blobs, const char *scenario)
 
     if (crash_skipped(scenario))
         return;
-    s = crash_store_new(scenario, 0);
+    s = crash_store_new(scenario, ENV_RECORD_SLOW);
     s->options.blob_len_min = blobs ? 256 : 0;
     crash_store_open(s);
     run_threads(s);
@@ -148,7 +148,7 @@ static void background(bool blobs, const char *scenario)
 
     if (crash_skipped(scenario))
         return;
-    s = crash_store_new(scenario, 0);
+    s = crash_store_new(scenario, ENV_RECORD_SLOW);
     s->options.l0_compact_count = 2;
     s->options.blob_len_min = blobs ? 1024 : 0;
     crash_store_open(s);
