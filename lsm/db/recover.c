@@ -211,7 +211,8 @@ static int find_synced(struct replay *r)
 
         if (r->files->logs.numbers[i] < r->db->log_number)
             continue;
-        err = wal_reader_open(r->db->env, r->files->logs.numbers[i], &reader);
+        err = wal_reader_open_since(r->db->env, r->files->logs.numbers[i], r->db->log_number,
+                                    &reader);
         if (err)
             return err;
         while ((err = wal_reader_next(reader, &record)) > 0)
@@ -234,7 +235,7 @@ static int replay_all(struct replay *r)
 
         if (log < r->db->log_number)
             continue;
-        err = wal_reader_open(r->db->env, log, &reader);
+        err = wal_reader_open_since(r->db->env, log, r->db->log_number, &reader);
         if (err)
             return err;
         if (wal_reader_header(reader) == WAL_HEADER_DAMAGED)

@@ -81,7 +81,7 @@ static int judge_records(struct logs *l, struct wal_reader *reader)
 static int judge_log(struct logs *l, uint64_t number)
 {
     struct wal_reader *reader;
-    int err = wal_reader_open(l->r->env, number, &reader);
+    int err = wal_reader_open_since(l->r->env, number, l->r->state.log_number, &reader);
 
     if (!err) {
         if (wal_reader_last_seqno(reader) > l->seqno)
@@ -104,7 +104,7 @@ static int begin_of(struct repair *r, uint64_t number, uint64_t *ret)
     struct wal_reader *reader;
     struct wal_record record;
     uint64_t offset;
-    int err = wal_reader_open(r->env, number, &reader);
+    int err = wal_reader_open_since(r->env, number, r->state.log_number, &reader);
 
     *ret = 0;
     if (err)
@@ -304,7 +304,7 @@ static int salvage_records(struct logs *l, struct wal_reader *reader)
 static int salvage_log(struct logs *l)
 {
     struct wal_reader *reader;
-    int err = wal_reader_open(l->r->env, l->number, &reader);
+    int err = wal_reader_open_since(l->r->env, l->number, l->r->state.log_number, &reader);
 
     if (!err) {
         repair_saw_seqno(l->r, wal_reader_last_seqno(reader));
@@ -325,7 +325,8 @@ static int replay_log(struct logs *l)
     struct wal_reader *reader;
     struct wal_record record;
     struct wal_end end;
-    int more = 0, err = wal_reader_open(l->r->env, l->number, &reader);
+    int more = 0,
+        err = wal_reader_open_since(l->r->env, l->number, l->r->state.log_number, &reader);
 
     if (err)
         return err;

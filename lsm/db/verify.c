@@ -413,8 +413,11 @@ static int verify_record(const struct verify *v, const struct wal_record *record
     return err;
 }
 
-/* The log was `len` bytes long: so far, at least, it must consist of records. */
-static int verify_log(struct verify *v, uint64_t number, uint64_t len)
+/*
+ * The log was `len` bytes long: so far, at least, it must consist of records. `oldest` as for
+ * wal_reader_open_since.
+ */
+static int verify_log(struct verify *v, uint64_t number, uint64_t oldest, uint64_t len)
 {
     struct wal_reader *reader;
     struct wal_record record;
@@ -422,7 +425,7 @@ static int verify_log(struct verify *v, uint64_t number, uint64_t len)
     int err, more = 0;
 
     wal_file_name(number, v->file);
-    err = wal_reader_open(v->db->env, number, &reader);
+    err = wal_reader_open_since(v->db->env, number, oldest, &reader);
     if (err)
         return judge(v, err);
     if (wal_reader_header(reader) == WAL_HEADER_DAMAGED)
@@ -449,7 +452,7 @@ static int verify_logs_read_only(struct verify *v)
 
     for (size_t i = 0; !err && i < files.logs.count; i++) {
         if (files.logs.numbers[i] >= v->db->log_number)
-            err = verify_log(v, files.logs.numbers[i], 0);
+            err = verify_log(v, files.logs.numbers[i], v->db->log_number, 0);
     }
     store_files_done(&files);
     return err;
@@ -470,7 +473,7 @@ static int verify_logs(struct verify *v)
     }
     mutex_unlock(&v->db->mu);
     for (size_t i = 0; !err && i < count; i++) {
-        err = verify_log(v, numbers[i], lens[i]);
+        err = verify_log(v, numbers[i], 0, lens[i]);
         if (err == -ENOENT) /* flushed meanwhile */
             err = 0;
     }

@@ -6,8 +6,9 @@
  * file opens the directory and changes it.
  *
  * A crash can leave NAME.tmp of a replacement that was not finished; the next replacement of the
- * same name overwrites it. Names created or removed since the last sync of the directory may be
- * there or not.
+ * same name removes it first, and never writes to it: where a rename is not one change of the disk
+ * (ext2, ext4 without a journal) it can be a second name of the file itself. Names created or
+ * removed since the last sync of the directory may be there or not.
  */
 #include "lsm/env/env_posix.h"
 
@@ -131,11 +132,11 @@ static int remove_file(struct env *env, const char *name)
     return errno == ENOENT ? -ENOENT : env_posix_raise(env, name, "remove", errno);
 }
 
-/* Write and sync a file; on failure it is gone again. */
+/* Write and sync a new file; on failure it is gone again. */
 static int write_small(struct env *env, const char *name, struct slice contents)
 {
     int dir_fd = env_posix_of(env)->dir_fd;
-    int errnum, fd = env_posix_openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
+    int errnum, fd = env_posix_openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
     const char *doing = "write";
     uint64_t len;
 
@@ -179,6 +180,8 @@ static int replace_small(struct env *env, const char *name, struct slice content
     char tmp[256];
 
     snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+    if (unlinkat(dir_fd, tmp, 0) && errno != ENOENT)
+        return env_posix_raise(env, tmp, "remove", errno);
     err = write_small(env, tmp, contents);
     if (err)
         return err;

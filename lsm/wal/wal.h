@@ -76,6 +76,13 @@ enum wal_header_state {
  * is empty and torn.
  */
 int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret);
+/*
+ * The same where logs with numbers below `oldest` are known not to be needed any more: the header
+ * of one of them is damage, and not another log's. A loss of power can show it, when the space of a
+ * removed log was used again.
+ */
+int wal_reader_open_since(struct env *env, uint64_t number, uint64_t oldest,
+                          struct wal_reader **ret);
 uint64_t wal_reader_file_len(const struct wal_reader *r); /* bytes, whatever they hold */
 enum wal_header_state wal_reader_header(const struct wal_reader *r);
 /* The sequence number after which the log begins; 0 without a whole header. */

@@ -72,6 +72,11 @@ bool wal_header_intact(const uint8_t p[WAL_HEADER_LEN])
            get_le32(p + HDR_CHECKSUM) == header_checksum(p);
 }
 
+uint64_t wal_header_number(const uint8_t p[WAL_HEADER_LEN])
+{
+    return get_le64(p + HDR_NUMBER);
+}
+
 const char *wal_header_decode(const uint8_t p[WAL_HEADER_LEN], uint64_t number,
                               uint64_t *ret_last_seqno, uint32_t *ret_version)
 {

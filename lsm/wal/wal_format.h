@@ -28,6 +28,8 @@ struct wal_record_header {
 void wal_header_encode(uint64_t number, uint64_t last_seqno, uint8_t p[WAL_HEADER_LEN]);
 /* Magic number and checksum are right: these bytes were written as a header. */
 bool wal_header_intact(const uint8_t p[WAL_HEADER_LEN]);
+/* Of an intact header: which log's it is. */
+uint64_t wal_header_number(const uint8_t p[WAL_HEADER_LEN]);
 /* NULL and the outputs, or what is wrong. */
 const char *wal_header_decode(const uint8_t p[WAL_HEADER_LEN], uint64_t number,
                               uint64_t *ret_last_seqno, uint32_t *ret_version);

@@ -152,8 +152,10 @@ static bool all_zeros(const uint8_t *p, size_t len)
  * A header may be wrong because it never reached the disk, or only a part of it did, or because it
  * was damaged. Records tell for themselves which log and which place they belong to, so they are
  * read all the same; what cannot be right is a whole header of a newer format or of another log.
+ * One of a log that is gone is what lay in the space before: the header itself never reached the
+ * disk.
  */
-static int read_header(struct wal_reader *r)
+static int read_header(struct wal_reader *r, uint64_t oldest)
 {
     const char *wrong = NULL;
     const uint8_t *p;
@@ -167,7 +169,7 @@ static int read_header(struct wal_reader *r)
     if (err || all_zeros(p, WAL_HEADER_LEN))
         return err;
     r->header = WAL_HEADER_DAMAGED;
-    if (!wal_header_intact(p))
+    if (!wal_header_intact(p) || wal_header_number(p) < oldest)
         return 0;
     wrong = wal_header_decode(p, r->number, &r->last_seqno, &r->version);
     if (wrong)
@@ -179,6 +181,12 @@ static int read_header(struct wal_reader *r)
 }
 
 int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret)
+{
+    return wal_reader_open_since(env, number, 0, ret);
+}
+
+int wal_reader_open_since(struct env *env, uint64_t number, uint64_t oldest,
+                          struct wal_reader **ret)
 {
     struct wal_reader *r = calloc(1, sizeof(*r));
     char name[32];
@@ -192,7 +200,7 @@ int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret)
     if (!err)
         err = env_reader_len(r->file, &r->file_len);
     if (!err)
-        err = read_header(r);
+        err = read_header(r, oldest < number ? oldest : number);
     if (err) {
         wal_reader_close(r);
         return err;

@@ -294,6 +294,38 @@ static void replacing_is_whole_and_leaves_no_other_file(void **state)
     assert_int_equal(access(scratch_path(dir, "d.tmp"), F_OK), -1);
 }
 
+static void link_tmp(void)
+{
+    char tmp[4096];
+
+    snprintf(tmp, sizeof(tmp), "%s", scratch_path(dir, "CURRENT.tmp"));
+    assert_int_equal(link(scratch_path(dir, "CURRENT"), tmp), 0);
+}
+
+/* As a loss of power can leave it on a disk whose renames are no single change. */
+static void replacing_never_writes_to_a_second_name_of_the_file(void **state)
+{
+    struct rlimit old, small;
+    int err;
+
+    (void)state;
+    assert_int_equal(env_replace_small(env, "CURRENT", slice_str("first")), 0);
+    link_tmp();
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 4;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    err = env_replace_small(env, "CURRENT", slice_str("a longer second text"));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(err, -EFBIG);
+    assert_contents("CURRENT", "first");
+    link_tmp();
+    assert_int_equal(env_replace_small(env, "CURRENT", slice_str("third")), 0);
+    assert_contents("CURRENT", "third");
+    assert_int_equal(access(scratch_path(dir, "CURRENT.tmp"), F_OK), -1);
+}
+
 static void names_stay_in_the_directory(void **state)
 {
     static const char *const bad[] = {"", ".", "..", "../x", "a/b", "/tmp/x"};
@@ -402,8 +434,10 @@ static void what_files_take_is_counted(void **state)
         TEST(truncating_cuts_and_appending_goes_on_from_there),                                    \
         TEST(a_failed_append_leaves_the_old_length), TEST(reads_stop_at_the_end),                  \
         TEST(a_small_file_has_a_largest_length), TEST(a_missing_file_is_not_described),            \
-        TEST(replacing_is_whole_and_leaves_no_other_file), TEST(names_stay_in_the_directory),      \
-        TEST(only_plain_files_are_opened), TEST(only_plain_files_are_listed),                      \
-        TEST(the_disk_has_space), TEST(what_files_take_is_counted)
+        TEST(replacing_is_whole_and_leaves_no_other_file),                                         \
+        TEST(replacing_never_writes_to_a_second_name_of_the_file),                                 \
+        TEST(names_stay_in_the_directory), TEST(only_plain_files_are_opened),                      \
+        TEST(only_plain_files_are_listed), TEST(the_disk_has_space),                               \
+        TEST(what_files_take_is_counted)
 
 #endif

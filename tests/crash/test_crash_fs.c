@@ -1,0 +1,186 @@
+/*
+ * Loss of power in the file system, in the manner of bounded black-box crash testing (Mohan et al.,
+ * OSDI 2018): all short sequences of operations over a few files and directories, each followed or
+ * not by a sync, and long ones by chance. After each possible loss the checker finds nothing, and
+ * the tree is one that was there between the last sync and the loss.
+ *
+ * A sequence is named by its operations, each with "!" when a sync follows: TEST_SCENARIO=
+ * "rename!,create" runs one. All of length 1 and 2 with TEST_EXHAUSTIVE=1; TEST_LENGTH=3 those of
+ * length 3 as well, TEST_PART=I/N only each Nth of them, from the Ith on. Otherwise a sample.
+ */
+#include "lib/cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "crash/tree.h"
+
+enum {
+    LENGTH_MAX = 3,
+    SAMPLES = 60, /* of the sequences of length 2 */
+    LONG_COUNT = 6,
+    LONG_LENGTH = 40,
+};
+
+static struct disk_image *base;
+
+/* Step n: operation n / 2, with a sync behind it if n is odd. */
+static void do_step(struct tree *t, size_t step)
+{
+    tree_begin(t);
+    tree_ops[step / 2].run(t);
+    if (step % 2)
+        tree_sync(t);
+}
+
+static void run_sequence(const size_t *steps, size_t count)
+{
+    char name[256] = "";
+    struct tree *t;
+
+    for (size_t i = 0; i < count; i++)
+        snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s%s%s", i ? "," : "",
+                 tree_ops[steps[i] / 2].name, steps[i] % 2 ? "!" : "");
+    if (crash_skipped(name))
+        return;
+    t = tree_new(base, name);
+    for (size_t i = 0; i < count; i++)
+        do_step(t, steps[i]);
+    tree_sweep(t, 1);
+    tree_free(t);
+}
+
+static size_t sequence_count(size_t length)
+{
+    size_t n = 1;
+
+    while (length--)
+        n *= 2 * tree_op_count;
+    return n;
+}
+
+static void run_number(size_t number, size_t length)
+{
+    size_t steps[LENGTH_MAX];
+
+    for (size_t i = 0; i < length; i++, number /= 2 * tree_op_count)
+        steps[i] = number % (2 * tree_op_count);
+    run_sequence(steps, length);
+}
+
+static void run_all(size_t length)
+{
+    size_t first = 0, by = 1;
+    const char *part = getenv("TEST_PART");
+
+    if (part && *part)
+        assert_int_equal(sscanf(part, "%zu/%zu", &first, &by), 2);
+    assert_true(by > 0);
+    for (size_t i = first; i < sequence_count(length); i += by)
+        run_number(i, length);
+}
+
+static bool names_scenario(void)
+{
+    const char *s = getenv("TEST_SCENARIO");
+
+    return s && *s;
+}
+
+static void sequences_of_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sequence_count(1); i++)
+        run_number(i, 1);
+}
+
+static void sequences_of_two(void **state)
+{
+    struct rng rng = {crash_seed()};
+
+    (void)state;
+    if (crash_exhaustive() || names_scenario()) {
+        run_all(2);
+        return;
+    }
+    for (unsigned i = 0; i < SAMPLES; i++)
+        run_number((size_t)rng_below(&rng, sequence_count(2)), 2);
+}
+
+static void sequences_of_three(void **state)
+{
+    const char *length = getenv("TEST_LENGTH");
+    struct rng rng = {crash_seed() + 1};
+
+    (void)state;
+    if (names_scenario() || (length && strcmp(length, "3") == 0)) {
+        run_all(3);
+        return;
+    }
+    for (unsigned i = 0; i < SAMPLES / 2; i++)
+        run_number((size_t)rng_below(&rng, sequence_count(3)), 3);
+}
+
+/* With flushes and compactions between them. */
+static void run_long(uint64_t seed)
+{
+    struct rng rng = {seed};
+    char name[64];
+    struct tree *t;
+
+    snprintf(name, sizeof(name), "long-%llu", (unsigned long long)seed);
+    if (crash_skipped(name))
+        return;
+    t = tree_new(base, name);
+    t->rng.state = seed;
+    for (unsigned i = 0; i < LONG_LENGTH; i++) {
+        uint64_t what = rng_below(&rng, 40);
+
+        do_step(t, 2 * (size_t)rng_below(&rng, tree_op_count) + (rng_below(&rng, 8) == 0));
+        if (what == 0 && lsm_flush(fs_db(t->fs)))
+            fail_msg("%s: flush: %s", name, lsm_detail());
+        if (what == 1 && lsm_compact_range(fs_db(t->fs), NULL, 0, NULL, 0))
+            fail_msg("%s: compact: %s", name, lsm_detail());
+    }
+    tree_sweep(t, crash_exhaustive() ? 1 : 4);
+    tree_free(t);
+}
+
+static void long_sequences(void **state)
+{
+    unsigned count = crash_exhaustive() ? 20 * LONG_COUNT : LONG_COUNT;
+
+    (void)state;
+    for (unsigned i = 0; i < count; i++)
+        run_long(crash_seed() + i);
+}
+
+static int make_base(void **state)
+{
+    (void)state;
+    base = tree_base_new();
+    return 0;
+}
+
+static int report(void **state)
+{
+    (void)state;
+    disk_image_free(base);
+    crash_sweep_report();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sequences_of_one),
+        cmocka_unit_test(sequences_of_two),
+        cmocka_unit_test(sequences_of_three),
+        cmocka_unit_test(long_sequences),
+    };
+
+    if (!access("/dev/shm", W_OK))
+        setenv("TMPDIR", "/dev/shm", 0);
+    return cmocka_run_group_tests(tests, make_base, report);
+}
