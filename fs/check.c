@@ -165,6 +165,8 @@ static void check_free(struct check *c)
     lsm_snapshot_close(c->db, c->snapshot);
     check_lists_free(c);
     buf_free(&c->path);
+    buf_free(&c->dir_path);
+    buf_free(&c->top_path);
 }
 
 int check_run(struct lsm_db *db, const struct check_options *options, struct check_result *ret)

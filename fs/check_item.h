@@ -20,13 +20,17 @@ struct check_item {
     uint32_t acls;        /* flags of the record that its ACLs ask for */
     uint32_t acls_faulty; /* those of ACLs that are none; they are in acls as well */
     bool orphan;
-    const struct check_entry *entries; /* that name it: the first of them */
-    size_t entry_count, kept_count;    /* all of them; those in the array */
+    uint64_t entry_count, entry_first; /* names of it, and the place of the first in the list */
+    struct check_entry entry;          /* the first, when there is one */
     struct check_sum sum;              /* of what it holds; all zeros for nothing */
 
     /* Damage may have swallowed keys of this number. */
     bool record_unsure, blocks_unsure, xattrs_unsure, orphan_unsure;
 };
+
+/* One of its names, copied; i is below entry_count. */
+int check_item_entry(struct check *c, const struct check_item *item, uint64_t i,
+                     struct check_entry *ret);
 
 /* Judge it; adds directories to c->dirs and used numbers to c->groups (check_inode.c). */
 int check_item(struct check *c, const struct check_item *item);

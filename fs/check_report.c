@@ -34,14 +34,15 @@ static int append_name(struct check *c, struct slice name)
 /* The path of what was found, in c->path; NULL when none can be told. */
 static const char *path_of(struct check *c, const struct check_finding *f)
 {
+    struct check_entry entry = {f->ino << 4, f->parent, f->hash};
     bool found;
 
     if (f->key.len >= KEY_DIRENT_HEAD_LEN && f->key.data[0] == KEY_DIRENT && !f->ino)
-        found = check_path(c, f->parent, 0) &&
+        found = check_path(c, f->parent, NULL) &&
                 !append_name(c, slice_of(f->key.data + KEY_DIRENT_HEAD_LEN,
                                          f->key.len - KEY_DIRENT_HEAD_LEN));
     else
-        found = f->ino && check_path(c, f->ino, f->parent);
+        found = f->ino && check_path(c, f->ino, f->parent ? &entry : NULL);
     return found ? (const char *)c->path.data : NULL;
 }
 

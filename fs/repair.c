@@ -88,8 +88,8 @@ static int hash_cmp(const void *a, const void *b)
 static uint64_t finding_hash(const struct check_problem *p)
 {
     const struct check_finding *f = p->finding;
-    const uint64_t numbers[] = {(uint64_t)f->kind, (uint64_t)f->fix, f->ino,    f->parent,
-                                f->found,          f->expected,      f->key.len};
+    const uint64_t numbers[] = {(uint64_t)f->kind, (uint64_t)f->fix, f->ino,      f->parent,
+                                f->hash,           f->found,         f->expected, f->key.len};
     uint64_t h = XXH3_64bits(numbers, sizeof(numbers));
 
     /* Damage of the store carries no numbers that would tell one from the other. */
@@ -207,7 +207,7 @@ static int run_round(struct repair *r, const struct check_options *options)
 {
     int err;
 
-    r->round_repaired = 0;
+    r->round_repaired = r->round_steps = 0;
     r->result->round_count++;
     err = check_run(r->db, options, &r->result->last);
     if (r->left.count)

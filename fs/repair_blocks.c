@@ -156,39 +156,54 @@ int fix_blocks_move(struct repair *r, const struct check_finding *f)
     return 0;
 }
 
-static int trim_some(struct tx *tx, struct lsm_iter *it)
+/* Cut some blocks from number *first on. *ret_more: there are others, from *first on. */
+static int trim_some(struct tx *tx, uint64_t ino, uint64_t *first, bool *ret_more)
 {
     uint32_t block_len = tx->r->check->block_len;
+    struct lsm_iter *it;
+    struct key lower, upper;
+    size_t cut_len = 0;
     int err = 0, rc;
 
-    for (rc = lsm_iter_first(it); rc == 1 && !err; rc = lsm_iter_next(it)) {
+    *ret_more = false;
+    key_block(&lower, ino, *first);
+    key_ino(&upper, KEY_BLOCK, ino + 1);
+    rc = lsm_iter_new(tx->r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
+    if (rc)
+        return rc;
+    for (rc = lsm_iter_first(it); rc == 1 && cut_len < MOVE_LEN_MAX; rc = lsm_iter_next(it)) {
         size_t key_len, len;
-        const void *key = lsm_iter_key(it, &key_len);
+        const uint8_t *key = lsm_iter_key(it, &key_len);
         const void *value = lsm_iter_value(it, &len);
 
-        if (key_len == KEY_BLOCK_LEN && len > block_len && !block_is_lost(value, len, block_len))
-            err = lsm_batch_put(tx->batch, key, key_len, value, block_len);
+        if (key_len != KEY_BLOCK_LEN || len <= block_len || block_is_lost(value, len, block_len))
+            continue;
+        err = lsm_batch_put(tx->batch, key, key_len, value, block_len);
+        if (err)
+            break;
+        cut_len += block_len;
+        *first = get_be64(key + KEY_INODE_LEN);
     }
-    return err ? err : rc;
+    lsm_iter_free(it);
+    *ret_more = !err && rc == 1;
+    return err ? err : rc < 0 ? rc : 0;
 }
 
 int fix_blocks_trim(struct repair *r, const struct check_finding *f)
 {
-    struct lsm_iter *it;
-    struct key lower, upper;
-    struct tx tx;
-    int err;
+    uint64_t first = 0;
+    bool more;
 
     if (!r->check->block_len)
         return fix_cannot(r, "the block length of the file system is lost");
-    key_ino(&lower, KEY_BLOCK, f->ino);
-    key_ino(&upper, KEY_BLOCK, f->ino + 1);
-    err = lsm_iter_new(r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
-    if (err)
-        return err;
-    err = tx_begin(&tx, r);
-    if (!err)
-        err = tx_end(&tx, trim_some(&tx, it));
-    lsm_iter_free(it);
-    return err;
+    do {
+        struct tx tx;
+        int err = tx_begin(&tx, r);
+
+        if (!err)
+            err = tx_end(&tx, trim_some(&tx, f->ino, &first, &more));
+        if (err)
+            return err;
+    } while (more);
+    return 0;
 }

@@ -20,9 +20,10 @@ struct repair {
     struct check_array left; /* uint64_t; sorted up to left_sorted */
     size_t left_sorted;
     uint64_t round_repaired;
+    uint64_t round_steps; /* up the tree, to choose among the names of directories */
 
     /* Of the check that calls; not before the facts are known. */
-    const struct check *check;
+    struct check *check;
     char why[256]; /* why a fix could not do its work */
 };
 
@@ -69,8 +70,8 @@ int tx_entry_remove(struct tx *tx, struct slice key, struct slice value);
 /* Count in the directory's record, where it has one. */
 void tx_dir_count(struct tx *tx, uint64_t dir, int entries, int subdirs);
 /*
- * The key of a name in directory `parent` that is not taken: `name`, or with "~1", "~2" ... at its
- * end, shortened so that it fits. -EEXIST when all of these are taken.
+ * The key of a name in directory `parent` that is not taken: `name`, or with "~" and a number at
+ * its end, shortened so that it fits. Takes about as many look-ups as the number has bits.
  */
 int tx_name(struct tx *tx, uint64_t parent, const char *name, size_t name_len, struct key *ret);
 /* Whether an entry's value counts as a subdirectory. */
@@ -78,14 +79,18 @@ bool value_is_subdir(struct slice value);
 
 /* --- repair_entry.c --- */
 
+typedef int entry_fn(void *arg, struct slice key, struct slice value);
 /*
  * Call each for every entry of a directory, as of now; key and value borrow during the call. Ends
  * with the first answer that is not 0.
  */
-int entries_each(struct repair *r, uint64_t dir,
-                 int (*each)(void *arg, struct slice key, struct slice value), void *arg);
-/* Remove all entries of ino in directory parent but the one at `keep` (empty: none is kept). */
-int entries_remove(struct tx *tx, uint64_t parent, uint64_t ino, struct slice keep);
+int entries_each(struct repair *r, uint64_t dir, entry_fn *each, void *arg);
+/* The same for those at one place of it, so that the rest of the directory costs nothing. */
+int entries_at(struct repair *r, uint64_t dir, uint64_t hash, entry_fn *each, void *arg);
+/* Remove the entries of ino at a place but the one at the key `keep` (empty: none is kept). */
+int entries_remove(struct tx *tx, uint64_t parent, uint64_t hash, uint64_t ino, struct slice keep);
+/* The same for one name that the check has collected, in a transaction of its own. */
+int entry_remove(struct repair *r, const struct check_entry *entry, struct slice keep);
 
 /* --- repair_lost.c --- */
 
