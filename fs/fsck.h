@@ -139,7 +139,7 @@ struct repair_options {
 
 struct repair_result {
     struct check_result last; /* of the last check: its problems are what is left */
-    uint64_t found_count;     /* problems, each once */
+    uint64_t found_count;     /* problems, each once, in however many rounds it was found */
     uint64_t repaired_count;  /* of these */
     uint64_t repaired[CHECK_KIND_COUNT];
     unsigned round_count;
@@ -147,7 +147,8 @@ struct repair_result {
 };
 
 /*
- * Check and repair in rounds, until a check finds nothing that is to be repaired. The store must be
+ * Check and repair in rounds, until one repairs nothing: what could not be repaired is tried again
+ * after other repairs, and told again, with its outcome, when it succeeds. The store must be
  * open for writing, and nobody else may use it. Each repair is one batch, or a few of which each
  * leaves the store no worse: a repair that was killed can be run again. What is damaged in the
  * store's files keeps everything from being repaired: lsm_repair comes first. Returns as check_run

@@ -16,9 +16,10 @@ struct repair {
     const struct repair_options *options;
     struct repair_result *result;
 
-    /* What was told and not repaired, as hashes: it is not told or decided again. */
+    /* What was told and not repaired, as hashes: it is not told again (repair.c). */
     struct check_array left; /* uint64_t; sorted up to left_sorted */
     size_t left_sorted;
+    bool may_tell; /* the problem at hand was told by the check, or would have been */
     uint64_t round_repaired;
     uint64_t round_steps; /* up the tree, to choose among the names of directories */
 
