@@ -155,7 +155,8 @@ enum check_fix {
     FIX_ORPHAN_UNLIST,  /* there is no such inode */
     FIX_ORPHAN_NAMED,   /* unlist it, link count as expected */
     FIX_ORPHAN_CONNECT, /* unlist it, and a name in lost+found */
-    FIX_BLOCKS_MOVE,    /* blocks from number found on that the inode does not show: lost+found */
+    FIX_BLOCKS_MOVE,    /* blocks from number found on that the inode does not show: lost+found;
+                           a file then has expected blocks */
     FIX_BLOCKS_TRIM,    /* cut blocks to block_len */
     FIX_XATTRS_DELETE,  /* all of ino */
     FIX_GROUP_RESET,    /* let directory ino take a new group */

@@ -15,6 +15,7 @@ struct check_item {
     uint64_t block_count;                /* 'B' keys */
     uint64_t long_count, long_first;     /* of these longer than a block */
     uint64_t behind_count, behind_first; /* and reaching behind the file's end */
+    uint64_t hidden_count;               /* of these, with no byte before it */
     uint64_t lost_count, lost_first;     /* and marked as lost by an earlier repair */
     uint64_t xattr_count;
     uint32_t acls;        /* flags of the record that its ACLs ask for */

@@ -87,6 +87,7 @@ static void gather_block(struct check *c, struct check_item *item, uint64_t numb
     if (number > whole || (number == whole && (!rest || len > rest))) {
         if (!item->behind_count++)
             item->behind_first = number;
+        item->hidden_count += number > whole || !rest;
     }
 }
 

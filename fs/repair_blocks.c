@@ -2,7 +2,12 @@
  * Repairs of blocks that their inode does not show: behind the end of a file, or of what is no
  * regular file. They move to a new file in lost+found, "#INO.blocks", at the offsets that they
  * had, so that the file itself stays what it was and nothing is lost. Many blocks move in several
- * transactions, each of which leaves both inodes right.
+ * transactions, each of which leaves the new inode right. The old one has the number of blocks that
+ * it will have in the end from the first of them on: nobody judges it as long as one is behind.
+ *
+ * This is not among the repairs that are safe. Where a newer record is lost, what is behind the end
+ * belongs to the file, and only whoever knows the file can tell. So -p leaves such a file as it is,
+ * with its number of blocks.
  *
  * And blocks that are longer than blocks are: what is too much is cut off.
  */
@@ -16,7 +21,8 @@ enum {
 struct move {
     struct tx tx;
     uint64_t from;
-    uint64_t to; /* 0: not made yet */
+    uint64_t to;         /* 0: not made yet */
+    uint64_t left_count; /* blocks that a file has in the end */
     uint32_t block_len;
     size_t moved_len; /* by this transaction */
 };
@@ -100,10 +106,10 @@ static int move_block(struct move *m, struct slice key, struct slice value)
     m->moved_len += value.len + 64;
     if (err)
         return err;
+    if (S_ISREG(from->mode))
+        from->block_count = m->left_count;
     if (shown_len)
         return lsm_batch_put(m->tx.batch, key.data, key.len, value.data, shown_len);
-    if (S_ISREG(from->mode) && from->block_count)
-        from->block_count--;
     return lsm_batch_delete(m->tx.batch, key.data, key.len);
 }
 
@@ -137,7 +143,7 @@ static int move_some(struct move *m, uint64_t *first, bool *ret_more)
 
 int fix_blocks_move(struct repair *r, const struct check_finding *f)
 {
-    struct move m = {.from = f->ino, .block_len = r->check->block_len};
+    struct move m = {.from = f->ino, .left_count = f->expected, .block_len = r->check->block_len};
     uint64_t first = f->kind == CHECK_BLOCK_PLACE ? f->found : 0;
     bool more;
 

@@ -59,6 +59,51 @@ static void blocks_behind_the_end_move_to_lost_found(void **state)
     kv_clear(&before);
 }
 
+/* Of a file with blocks behind its end, one part of a block and two whole ones. */
+static void hide_blocks(struct fixture *f, uint64_t ino, uint64_t count)
+{
+    struct inode in = load(f, ino);
+
+    put_block(f, ino, 9, "123456789012345hidden", 21);
+    put_block(f, ino, 100, "behind", 6);
+    put_block(f, ino, 101, "more", 4);
+    in.block_count = count;
+    store(f, &in);
+}
+
+static void a_file_with_blocks_behind_its_end_is_left_whole_by_p(void **state)
+{
+    /* As its inode says, as there are, and neither. */
+    static const uint64_t counts[] = {1, 3, 2, 77};
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct repair_result r;
+    char name[64];
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct kv_model damaged;
+        struct repair_run_arg arg;
+
+        hide_blocks(f, t.sparse, counts[i]);
+        take_keys(fs_db(f->fs), &damaged);
+        expect(f, 1, CHECK_BLOCK_PLACE, "/sparse", "blocks reach behind the end");
+        arg = repair(f, true);
+        assert_int_equal(arg.done, 0);
+        assert_int_equal(arg.declined, 1);
+        assert_same(f, &damaged);
+        kv_clear(&damaged);
+
+        repair_db(fs_db(f->fs), false, &r);
+        assert_int_equal(r.found_count, 1);
+        assert_int_equal(r.repaired_count, 1);
+        assert_int_equal(load(f, t.sparse).block_count, 1);
+        expect_bytes(f, t.sparse, BLOCK_LEN * 9, "123456789012345");
+        expect_clean(f);
+    }
+    expect_bytes(f, in_lost_found(f, number_name(t.sparse, ".blocks", name)), BLOCK_LEN * 100,
+                 "behind");
+}
+
 static void many_blocks_behind_the_end_move_in_parts(void **state)
 {
     static uint8_t data[BLOCK_LEN];
@@ -463,6 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHECK_TEST(blocks_behind_the_end_move_to_lost_found),
+        CHECK_TEST(a_file_with_blocks_behind_its_end_is_left_whole_by_p),
         CHECK_TEST(many_blocks_behind_the_end_move_in_parts),
         CHECK_TEST(blocks_of_what_is_no_file_move_to_lost_found),
         CHECK_TEST(lost_and_found_is_made_once),
