@@ -74,7 +74,7 @@ enum check_phase {
 const char *check_phase_name(enum check_phase phase); /* "store"; static */
 
 struct check_options {
-    bool skip_store; /* do not verify the engine's checksums first */
+    bool skip_store; /* without the phase that verifies the engine's checksums */
     /*
      * Bytes of memory for what grows with the number of inodes; beyond it a temporary file is used,
      * in $TMPDIR or /tmp. 0: 256 MiB. The engine's cache comes on top.
