@@ -2,7 +2,7 @@
  * The checker's lists: what each is ordered by, and its share of the memory. Names are the longest
  * list by far. The two that come in order, one item a directory or group of numbers, keep their
  * last item aside as long as it grows; but a part of the tree is read level by level, so its sums
- * come in no order.
+ * come in no order. Together they take less than the budget: a repair remembers what it left.
  */
 #include "fs/check_item.h"
 
@@ -47,9 +47,9 @@ int check_lists_new(struct check *c)
         {&c->entries, {sizeof(struct check_entry), memory_len / 2, check_entry_cmp}},
         {&c->faults, {sizeof(struct check_fault), memory_len / 16, NULL}},
         {&c->sums, {sizeof(struct check_sum), memory_len / 16, c->subtree ? sum_cmp : NULL}},
-        {&c->dirs, {sizeof(struct check_dir), memory_len / 8, NULL}},
-        {&c->groups, {sizeof(struct check_group), memory_len / 8, NULL}},
-        {&c->group_dirs, {sizeof(struct check_dir), memory_len / 8, group_cmp}},
+        {&c->dirs, {sizeof(struct check_dir), memory_len / 16, NULL}},
+        {&c->groups, {sizeof(struct check_group), memory_len / 16, NULL}},
+        {&c->group_dirs, {sizeof(struct check_dir), memory_len / 16, group_cmp}},
     };
     int err = 0;
 

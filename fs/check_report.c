@@ -8,8 +8,7 @@
 
 #include "fs/check_impl.h"
 
-/* Details of the engine may quote what is on disk; JSON takes only UTF-8. */
-static void make_printable(char *text)
+void check_make_printable(char *text)
 {
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
@@ -60,7 +59,7 @@ int check_found(struct check *c, const struct check_finding *finding, const char
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    make_printable(text);
+    check_make_printable(text);
     problem.text = text;
     if (o->problem && (!o->problem_max || number <= o->problem_max)) {
         problem.path = path_of(c, finding);

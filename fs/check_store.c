@@ -46,8 +46,7 @@ static void problem(struct run *r, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    for (char *c = text; *c; c++)
-        *c = (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c;
+    check_make_printable(text);
     p.text = text;
     r->options->problem(r->options->arg, &p);
 }
@@ -157,8 +156,7 @@ static int on_step(void *arg, const char *file, const char *text)
     if (r->quiet)
         return 0;
     snprintf(line, sizeof(line), "%s%s%s", file, *file ? ": " : "", text);
-    for (char *c = line; *c; c++)
-        *c = (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c;
+    check_make_printable(line);
     info(r, line);
     return 0;
 }

@@ -47,6 +47,12 @@ enum check_kind {
 
 const char *check_kind_name(enum check_kind kind); /* "link-count"; static */
 
+/*
+ * What is no printable ASCII becomes '?'. Texts of the engine may quote what is on disk; neither
+ * JSON nor a terminal takes all of that.
+ */
+void check_make_printable(char *text);
+
 struct check;
 struct check_finding;
 
@@ -76,8 +82,8 @@ const char *check_phase_name(enum check_phase phase); /* "store"; static */
 struct check_options {
     bool skip_store; /* without the phase that verifies the engine's checksums */
     /*
-     * Bytes of memory for what grows with the number of inodes; beyond it a temporary file is used,
-     * in $TMPDIR or /tmp. 0: 256 MiB. The engine's cache comes on top.
+     * Bytes of memory for what grows with the number of inodes, and of problems; beyond it a
+     * temporary file is used, in $TMPDIR or /tmp. 0: 256 MiB. The engine's cache comes on top.
      */
     size_t memory_len;
     uint64_t problem_max; /* tell so many, count the rest; 0: tell all */
@@ -132,7 +138,7 @@ struct repair_options {
      * lost by it. `what` says what would be done ("remove the entry").
      */
     bool (*decide)(void *arg, const struct check_problem *problem, bool safe, const char *what);
-    /* What came of it; text: what was done, or why not. May be NULL. */
+    /* What came of it; text, printable ASCII: what was done, or why not. May be NULL. */
     void (*outcome)(void *arg, const struct check_problem *problem, enum repair_outcome outcome,
                     const char *text);
 };

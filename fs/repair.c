@@ -23,8 +23,10 @@
 #include "fs/repair_impl.h"
 
 enum {
-    ROUND_MAX = 100,   /* damage that needs more than a few is not known */
-    LEFT_MAX = 1 << 22 /* remembered, 8 bytes each; what comes later is told in each round */
+    ROUND_MAX = 100, /* damage that needs more than a few is not known */
+    MEMORY_LEN_DEFAULT = 256 << 20,
+    LEFT_SHARE = 8, /* of the memory for what is remembered, 8 bytes each; what comes when that is
+                       full is told in each round */
 };
 
 /* The lowest bit of a hash that is remembered. */
@@ -126,7 +128,7 @@ static int leave(struct repair *r, const struct check_problem *p, enum left how)
 {
     uint64_t *h;
 
-    if (r->left.count >= LEFT_MAX)
+    if (r->left.count >= r->left_max)
         return 0;
     h = check_array_add(&r->left, sizeof(*h));
     if (!h)
@@ -203,8 +205,11 @@ static int apply(struct repair *r, const struct check_problem *p, bool again)
     rc = fixes[fix].fix(r, p->finding);
     if (rc == FIX_CANNOT)
         return fail(r, p, again, r->why);
-    if (lsm_is_damage(rc))
-        return fail(r, p, again, *lsm_detail() ? lsm_detail() : lsm_strerror(rc));
+    if (lsm_is_damage(rc)) {
+        snprintf(r->why, sizeof(r->why), "%s", *lsm_detail() ? lsm_detail() : lsm_strerror(rc));
+        check_make_printable(r->why);
+        return fail(r, p, again, r->why);
+    }
     if (rc)
         return rc;
     if (again && r->may_tell && r->options->check.problem)
@@ -267,7 +272,11 @@ static int run_round(struct repair *r, const struct check_options *options)
 
 int repair_run(struct lsm_db *db, const struct repair_options *options, struct repair_result *ret)
 {
-    struct repair r = {.db = db, .options = options, .result = ret};
+    size_t memory_len = options->check.memory_len ? options->check.memory_len : MEMORY_LEN_DEFAULT;
+    struct repair r = {.db = db,
+                       .options = options,
+                       .result = ret,
+                       .left_max = memory_len / LEFT_SHARE / sizeof(uint64_t)};
     struct check_options check = {
         .skip_store = options->check.skip_store,
         .problem_max = options->check.problem_max,

@@ -18,7 +18,7 @@ struct repair {
 
     /* What was told and not repaired, as hashes: it is not told again (repair.c). */
     struct check_array left; /* uint64_t; sorted up to left_sorted */
-    size_t left_sorted;
+    size_t left_sorted, left_max;
     bool may_tell; /* the problem at hand was told by the check, or would have been */
     uint64_t round_repaired;
     uint64_t round_steps; /* up the tree, to choose among the names of directories */
