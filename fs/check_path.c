@@ -4,7 +4,8 @@
  *
  * What is told one after the other often lies together, so the path of the directory that was asked
  * for last is kept. However deep a tree is, or if it has loops: a way up ends after PATH_LEN_MAX
- * bytes or where it began, and all together after LEVELS_MAX directories; then no path is told.
+ * bytes or where it goes in a loop, and then no path is told. After LEVELS_MAX directories in all,
+ * only paths are told that are not deep.
  */
 #include <stdlib.h>
 
@@ -12,7 +13,8 @@
 
 enum {
     PATH_LEN_MAX = 8192,
-    LEVELS_MAX = 1 << 22,
+    LEVELS_MAX = 1 << 20,
+    SHALLOW_MAX = 64,    /* directories up, which is nothing much */
     SAME_HASH_MAX = 1000 /* entries at one place that are looked through */
 };
 
@@ -90,9 +92,8 @@ static bool go_up(struct check *c, uint64_t dir, struct way *w)
 
         if (rc)
             return rc > 0;
-        if (dir == marked || c->level_count >= LEVELS_MAX)
+        if (dir == marked || (c->level_count++ >= LEVELS_MAX && passed >= SHALLOW_MAX))
             return false;
-        c->level_count++;
         if (++passed == turn) {
             marked = dir;
             turn *= 2;

@@ -260,6 +260,7 @@ static int run_round(struct repair *r, const struct check_options *options)
     int err;
 
     r->round_repaired = r->round_steps = 0;
+    memset(r->round_good, 0, sizeof(r->round_good));
     r->result->round_count++;
     err = check_run(r->db, options, &r->result->last);
     if (r->left.count)

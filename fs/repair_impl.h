@@ -11,6 +11,10 @@
 #include "fs/check_item.h"
 #include "fs/fsck.h"
 
+enum {
+    REPAIR_GOOD_COUNT = 1 << 13
+};
+
 struct repair {
     struct lsm_db *db;
     const struct repair_options *options;
@@ -21,7 +25,9 @@ struct repair {
     size_t left_sorted, left_max;
     bool may_tell; /* the problem at hand was told by the check, or would have been */
     uint64_t round_repaired;
-    uint64_t round_steps; /* up the tree, to choose among the names of directories */
+    /* To choose among the names of directories (repair_links.c). */
+    uint64_t round_steps;                   /* up the tree */
+    uint64_t round_good[REPAIR_GOOD_COUNT]; /* some directories that reach the root */
 
     /* Of the check that calls; not before the facts are known. */
     struct check *check;

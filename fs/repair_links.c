@@ -5,7 +5,7 @@
 #include "fs/repair_impl.h"
 
 enum {
-    STEPS_MAX = 1 << 22 /* up, in one round; then the first name is as good as any */
+    STEPS_MAX = 1 << 20 /* up, in one round; then the first name is as good as any */
 };
 
 /* The directory that holds `dir` by its record; 0: it has none, or is no directory. */
@@ -25,17 +25,34 @@ static uint64_t parent_of(struct repair *r, uint64_t dir)
     return parent;
 }
 
+static uint64_t *good_place(struct repair *r, uint64_t dir)
+{
+    return &r->round_good[dir % REPAIR_GOOD_COUNT];
+}
+
+/* Remember that the directories from `dir` up reach the root. */
+static void set_good(struct repair *r, uint64_t dir)
+{
+    while (dir && dir != FS_ROOT_INO && *good_place(r, dir) != dir) {
+        *good_place(r, dir) = dir;
+        dir = parent_of(r, dir);
+    }
+}
+
 /*
- * Whether the way up from `dir`, by the parents that directories name, reaches the root. One that
- * goes in a loop comes back to a directory that was marked.
+ * Whether the way up from `dir`, by the parents that directories name, reaches the root without
+ * passing the directory `without`; 0: none is to be avoided, so what is known of the way can be
+ * used. One that goes in a loop comes back to a directory that was marked.
  */
 static bool reaches_root(struct repair *r, uint64_t dir, uint64_t without)
 {
-    uint64_t marked = 0, passed = 0, turn = 1;
+    uint64_t from = dir, marked = 0, passed = 0, turn = 1;
 
     while (dir && dir != without && dir != marked && r->round_steps++ < STEPS_MAX) {
-        if (dir == FS_ROOT_INO)
-            return parent_of(r, dir) != 0;
+        if (dir == FS_ROOT_INO || (!without && *good_place(r, dir) == dir)) {
+            set_good(r, from);
+            return true;
+        }
         if (++passed == turn) {
             marked = dir;
             turn *= 2;
@@ -60,7 +77,8 @@ static int find_good(struct repair *r, const struct check_item *item, bool said,
         if (entry.parent == before || (said && entry.parent != item->in.parent))
             continue;
         before = entry.parent;
-        if (reaches_root(r, entry.parent, item->ino)) {
+        /* A way up from the parent that the inode names, through itself, would go in a loop. */
+        if (reaches_root(r, entry.parent, said ? 0 : item->ino)) {
             *ret = entry;
             return 1;
         }
