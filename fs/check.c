@@ -103,11 +103,8 @@ static void store_progress(void *arg, uint64_t done_len, uint64_t total_len)
 
 static int check_store(struct check *c)
 {
-    int err;
+    int err = lsm_verify(c->db, store_damage, store_progress, c);
 
-    if (c->options->skip_store)
-        return 0;
-    err = lsm_verify(c->db, store_damage, store_progress, c);
     if (lsm_is_damage(err))
         return check_found(c, &(struct check_finding){.kind = CHECK_STORE_DAMAGE}, "%s",
                            lsm_detail());
@@ -151,7 +148,8 @@ static int run_phases(struct check *c)
     int err = 0;
 
     for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]) && !err && !c->repaired; i++) {
-        if (c->subtree && phases[i].whole)
+        if ((c->subtree && phases[i].whole) ||
+            (c->options->skip_store && phases[i].phase == CHECK_PHASE_STORE))
             continue;
         if (c->options->phase && (!i || phases[i].phase != phases[i - 1].phase))
             c->options->phase(c->options->arg, phases[i].phase);
@@ -165,6 +163,8 @@ static void check_free(struct check *c)
     lsm_snapshot_close(c->db, c->snapshot);
     check_lists_free(c);
     buf_free(&c->path);
+    buf_free(&c->dir_path);
+    buf_free(&c->top_path);
 }
 
 int check_run(struct lsm_db *db, const struct check_options *options, struct check_result *ret)

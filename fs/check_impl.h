@@ -19,10 +19,22 @@
 #define CHECK_INO_END  INODE_NUMBER_END
 #define CHECK_INO_NONE UINT64_MAX
 
-/* A name: which inode it names, of which type, and the directory that holds it. */
+/* A name: which inode it names, of which type, and where: so it is found again by one look-up. */
 struct check_entry {
     uint64_t ino_type; /* ino << 4 | S_IFMT bits >> 12 */
     uint64_t parent;
+    uint64_t hash; /* as its key has it, right or not */
+};
+
+/* In S_IFMT bits. */
+static inline uint32_t check_entry_type(const struct check_entry *e)
+{
+    return (uint32_t)(e->ino_type & 0xf) << 12;
+}
+
+/* A place in a directory where an entry is not right by itself. */
+struct check_fault {
+    uint64_t parent, hash;
 };
 
 /* What the entries of one directory add up to. */
@@ -64,6 +76,7 @@ struct check {
     bool has_secret;
 
     struct sort_spill *entries;    /* struct check_entry, sorted by ino_type once names_known */
+    struct sort_spill *faults;     /* struct check_fault, in the order in which they were read */
     struct sort_spill *sums;       /* struct check_sum, by dir */
     struct sort_spill *dirs;       /* struct check_dir, by ino */
     struct sort_spill *groups;     /* struct check_group, by group */
@@ -76,10 +89,17 @@ struct check {
     bool names_lost; /* some names could not be read: missing ones prove nothing */
     struct buf path;
 
+    /* The directory whose path was asked for last, for what lies beside (check_path.c). */
+    uint64_t dir; /* 0: none */
+    bool dir_known;
+    struct buf dir_path;
+    uint64_t level_count; /* directories that were passed on the way up */
+
     /* Only what is below one path: its inode, the directory that holds it, its S_IFMT bits. */
     bool subtree;
-    uint64_t top, top_parent;
+    uint64_t top, top_parent, top_hash;
     uint32_t top_type;
+    struct buf top_path; /* "/a/b", with its NUL */
 };
 
 /* Room for one more item of item_len bytes at the end, counted; NULL when memory is short. */
@@ -91,10 +111,13 @@ void check_lists_free(struct check *c);
 /* Names are complete; then what the inodes added. */
 int check_lists_names_done(struct check *c);
 int check_lists_inodes_done(struct check *c);
-/* Orders of struct check_entry: by ino_type, then parent. */
+/* Orders of struct check_entry: by ino_type, then parent, then hash. */
 int check_entry_cmp(const void *a, const void *b);
 /* The item of a list; copied. */
 int check_entry_get(struct check *c, uint64_t i, struct check_entry *ret);
+/* The first of the sorted names of ino; false: none, or it cannot be read. */
+bool check_entry_find(struct check *c, uint64_t ino, struct check_entry *ret);
+int check_fault_get(struct check *c, uint64_t i, struct check_fault *ret);
 int check_sum_get(struct check *c, uint64_t i, struct check_sum *ret);
 int check_dir_get(struct sort_spill *list, uint64_t i, struct check_dir *ret);
 int check_group_get(struct check *c, uint64_t i, struct check_group *ret);
@@ -115,8 +138,8 @@ enum check_fix {
     FIX_ENTRY_REHASH, /* move the entry at key to where it is looked for */
     FIX_ENTRY_RECORD, /* write the value of the entry at key from its inode, or remove it */
     FIX_ENTRY_REMOVE, /* remove the entry at key */
-    FIX_ENTRY_TYPE,   /* write the inode's type into the entries of ino in parent */
-    FIX_NAME_REMOVE,  /* remove the entries of ino in parent */
+    FIX_ENTRY_TYPE,   /* write the inode's type into the entry of ino in parent at hash */
+    FIX_NAME_REMOVE,  /* remove the entry of ino in parent at hash */
     FIX_ENTRIES_MOVE, /* move the entries in ino, which is no directory, to lost+found */
     FIX_ROOT,         /* make the root a directory */
     FIX_REBUILD,      /* make a record of ino from what carries its number (item) */
@@ -132,12 +155,13 @@ enum check_fix {
     FIX_ORPHAN_UNLIST,  /* there is no such inode */
     FIX_ORPHAN_NAMED,   /* unlist it, link count as expected */
     FIX_ORPHAN_CONNECT, /* unlist it, and a name in lost+found */
-    FIX_BLOCKS_MOVE,    /* blocks from number found on that the inode does not show: lost+found */
+    FIX_BLOCKS_MOVE,    /* blocks from number found on that the inode does not show: lost+found;
+                           a file then has expected blocks */
     FIX_BLOCKS_TRIM,    /* cut blocks to block_len */
     FIX_XATTRS_DELETE,  /* all of ino */
     FIX_GROUP_RESET,    /* let directory ino take a new group */
     FIX_NEXT_SLOT,      /* set the field to expected */
-    FIX_LOOP,           /* take ino out of directory parent, a name in lost+found */
+    FIX_LOOP,           /* take ino out of directory parent at hash, a name in lost+found */
     FIX_COUNT
 };
 
@@ -148,7 +172,7 @@ struct check_finding {
     enum check_kind kind;
     enum check_fix fix;
     uint64_t ino;            /* 0: none */
-    uint64_t parent;         /* with ino: of its entries in this directory; 0: of it as a whole */
+    uint64_t parent, hash;   /* with ino: of its entry there; parent 0: of it as a whole */
     struct slice key, value; /* of one key in the store */
     uint64_t found, expected;
     const struct check_item *item;
@@ -162,10 +186,10 @@ void check_progress(struct check *c, enum check_phase phase, uint64_t ino);
 /* --- check_path.c --- */
 
 /*
- * The path of an inode into c->path, NUL-terminated; false when none can be told. parent: the
- * directory to find it in; 0 for any that holds it.
+ * The path of an inode into c->path, NUL-terminated; false when none can be told: also before the
+ * names are known. entry: that name of it; NULL for any.
  */
-bool check_path(struct check *c, uint64_t ino, uint64_t parent);
+bool check_path(struct check *c, uint64_t ino, const struct check_entry *entry);
 /* --- check_stream.c --- */
 
 /*
@@ -198,10 +222,14 @@ static inline bool check_stream_unsure(const struct check_stream *s, uint64_t in
 
 /* --- check_names.c --- */
 
-/* Judge an entry by itself, and collect what it names and what its directory holds. */
+/*
+ * Collect what an entry names and what its directory holds; where it is not right by itself, it is
+ * told after all have been collected, since only then its path can be.
+ */
 int check_entry_add(struct check *c, uint64_t parent, struct slice key, struct slice value);
-/* Collect that directory `parent` names ino, of a type in S_IFMT bits. */
-int check_name_collect(struct check *c, uint64_t ino, uint32_t type, uint64_t parent);
+/* Collect that directory `parent` names ino, of a type in S_IFMT bits, at this hash. */
+int check_name_collect(struct check *c, uint64_t ino, uint32_t type, uint64_t parent,
+                       uint64_t hash);
 
 /* --- The phases --- */
 

@@ -53,6 +53,20 @@ static bool has_contents(const struct check_item *item)
            (item->xattr_count && (item->entry_count || item->present));
 }
 
+/* Make it a finding of one of the item's names. */
+static int take_entry(struct check *c, const struct check_item *item, uint64_t i,
+                      struct check_finding *f)
+{
+    struct check_entry entry;
+    int err = check_item_entry(c, item, i, &entry);
+
+    if (err)
+        return err;
+    f->parent = entry.parent;
+    f->hash = entry.hash;
+    return 0;
+}
+
 /* The entries that name an inode whose record is missing. */
 static int tell_dangling(struct check *c, const struct check_item *item)
 {
@@ -64,12 +78,14 @@ static int tell_dangling(struct check *c, const struct check_item *item)
         f.kind = CHECK_UNREADABLE;
         f.fix = FIX_NONE;
     }
-    for (size_t i = 0; i < item->kept_count && !err; i++) {
-        f.parent = item->entries[i].parent;
-        err = check_found(c, &f,
-                          item->record_unsure ? "its inode %llu cannot be read: damaged"
-                                              : "the entry names inode %llu, which does not exist",
-                          (unsigned long long)item->ino);
+    for (uint64_t i = 0; i < item->entry_count && !err; i++) {
+        err = take_entry(c, item, i, &f);
+        if (!err)
+            err = check_found(c, &f,
+                              item->record_unsure
+                                  ? "its inode %llu cannot be read: damaged"
+                                  : "the entry names inode %llu, which does not exist",
+                              (unsigned long long)item->ino);
     }
     return err;
 }
@@ -136,7 +152,7 @@ static void tell_lost(struct check *c, const struct check_item *item)
     snprintf(text, sizeof(text),
              "%s: inode %llu: %llu blocks of %u bytes are lost since an earlier repair, the first "
              "at byte %llu",
-             check_path(c, item->ino, 0) ? (const char *)c->path.data : "?",
+             check_path(c, item->ino, NULL) ? (const char *)c->path.data : "?",
              (unsigned long long)item->ino, (unsigned long long)item->lost_count, c->block_len,
              (unsigned long long)item->lost_first * c->block_len);
     for (char *p = text; *p; p++)
@@ -150,6 +166,7 @@ static int check_block_places(struct check *c, const struct check_item *item)
     int err = 0;
 
     f.found = item->behind_first;
+    f.expected = item->block_count - item->hidden_count;
     if (item->behind_count)
         err = check_found(
             c, &f, "%llu blocks reach behind the end of the file at %llu; the first is block %llu",
@@ -180,6 +197,9 @@ static int check_blocks(struct check *c, const struct check_item *item)
     f.fix = FIX_NONE;
     if (item->blocks_unsure)
         return check_found(c, &f, "parts of the contents cannot be read: damaged");
+    /* What the count should be depends on what becomes of those behind the end. */
+    if (item->behind_count)
+        return 0;
     f.kind = CHECK_BLOCK_COUNT;
     f.fix = FIX_BLOCK_COUNT;
     f.found = in->block_count;
@@ -240,10 +260,16 @@ static int check_entry_types(struct check *c, const struct check_item *item)
     struct check_finding f = item_finding(item, CHECK_ENTRY_TYPE, FIX_ENTRY_TYPE);
     int err = 0;
 
-    for (size_t i = 0; i < item->kept_count && !err; i++) {
-        uint32_t type = (uint32_t)(item->entries[i].ino_type & 0xf) << 12;
+    for (uint64_t i = 0; i < item->entry_count && !err; i++) {
+        struct check_entry entry;
+        uint32_t type;
 
-        f.parent = item->entries[i].parent;
+        err = check_item_entry(c, item, i, &entry);
+        if (err)
+            break;
+        type = check_entry_type(&entry);
+        f.parent = entry.parent;
+        f.hash = entry.hash;
         if (type != (item->in.mode & S_IFMT))
             err = check_found(c, &f, "the entry says %s, but the inode is a %s", type_name(type),
                               type_name(item->in.mode));
@@ -256,7 +282,7 @@ static int check_parent_field(struct check *c, const struct check_item *item)
     struct check_finding f = item_finding(item, CHECK_DIR_PARENT, FIX_DIR_PARENT);
 
     f.found = item->in.parent;
-    f.expected = item->entry_count ? item->entries[0].parent : 0;
+    f.expected = item->entry_count ? item->entry.parent : 0;
     if (item->ino == FS_ROOT_INO)
         f.expected = FS_ROOT_INO;
     else if (item->entry_count > 1)
@@ -273,16 +299,18 @@ static int check_dir_names(struct check *c, const struct check_item *item)
     int err = 0;
 
     if (item->ino == FS_ROOT_INO) {
-        for (size_t i = 0; i < item->kept_count && !err; i++) {
-            f.parent = item->entries[i].parent;
-            err = check_found(c, &f, "an entry names the root directory");
+        for (uint64_t i = 0; i < item->entry_count && !err; i++) {
+            err = take_entry(c, item, i, &f);
+            if (!err)
+                err = check_found(c, &f, "an entry names the root directory");
         }
         return err;
     }
     f.kind = CHECK_DIR_LINKS;
     f.fix = FIX_DIR_LINKS;
     if (item->entry_count > 1)
-        err = check_found(c, &f, "%zu names lead to this directory", item->entry_count);
+        err = check_found(c, &f, "%llu names lead to this directory",
+                          (unsigned long long)item->entry_count);
     return err;
 }
 
@@ -308,7 +336,7 @@ static int check_directory(struct check *c, const struct check_item *item)
 {
     struct check_dir dir = {
         .ino = item->ino,
-        .parent = item->entry_count ? item->entries[0].parent : 0,
+        .parent = item->entry_count ? item->entry.parent : 0,
         .group = item->in.group,
         .next_slot = item->in.next_slot,
     };
@@ -408,7 +436,7 @@ static int check_good(struct check *c, const struct check_item *item)
 static int check_undecodable(struct check *c, const struct check_item *item)
 {
     struct check_finding f = item_finding(item, CHECK_INODE_RECORD, FIX_RECORD_DROP);
-    uint32_t type = item->entry_count ? (uint32_t)(item->entries[0].ino_type & 0xf) << 12 : 0;
+    uint32_t type = item->entry_count ? check_entry_type(&item->entry) : 0;
 
     if (item->ino == FS_ROOT_INO)
         return tell_root(c, item, "the root directory's inode cannot be decoded");

@@ -9,10 +9,6 @@
 #include "fs/check_item.h"
 #include "fs/lost_mark.h"
 
-enum {
-    KEPT_MAX = 1 << 16 /* names of one inode; more are counted only */
-};
-
 struct join {
     struct check *check;
     struct check_stream inodes, blocks, xattrs, orphans;
@@ -20,7 +16,6 @@ struct join {
     uint64_t sum_next;        /* the same for sums */
     struct check_entry entry; /* at entry_next; ino_type UINT64_MAX behind the last one */
     struct check_sum sum;     /* at sum_next; dir UINT64_MAX behind the last one */
-    struct check_array kept;  /* struct check_entry: names of the inode at hand */
 };
 
 static uint64_t min_ino(uint64_t a, uint64_t b)
@@ -92,6 +87,7 @@ static void gather_block(struct check *c, struct check_item *item, uint64_t numb
     if (number > whole || (number == whole && (!rest || len > rest))) {
         if (!item->behind_count++)
             item->behind_first = number;
+        item->hidden_count += number > whole || !rest;
     }
 }
 
@@ -197,21 +193,13 @@ static int gather_names(struct join *j, struct check_item *item)
 {
     int err = 0;
 
-    j->kept.count = 0;
+    item->entry = j->entry;
+    item->entry_first = j->entry_next;
     while (!err && j->entry.ino_type != UINT64_MAX && j->entry.ino_type >> 4 == item->ino) {
-        if (j->kept.count < KEPT_MAX) {
-            struct check_entry *kept = check_array_add(&j->kept, sizeof(*kept));
-
-            if (!kept)
-                return -ENOMEM;
-            *kept = j->entry;
-        }
         item->entry_count++;
         j->entry_next++;
         err = load_entry(j);
     }
-    item->entries = j->kept.items;
-    item->kept_count = j->kept.count;
     if (!err && j->sum.dir == item->ino) {
         item->sum = j->sum;
         j->sum_next++;
@@ -287,7 +275,6 @@ int check_inodes(struct check *c)
         err = join_all(&j);
     if (!err)
         err = check_lists_inodes_done(c);
-    free(j.kept.items);
     check_stream_done(&j.inodes);
     check_stream_done(&j.blocks);
     check_stream_done(&j.xattrs);

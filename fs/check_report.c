@@ -8,8 +8,7 @@
 
 #include "fs/check_impl.h"
 
-/* Details of the engine may quote what is on disk; JSON takes only UTF-8. */
-static void make_printable(char *text)
+void check_make_printable(char *text)
 {
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
@@ -34,14 +33,15 @@ static int append_name(struct check *c, struct slice name)
 /* The path of what was found, in c->path; NULL when none can be told. */
 static const char *path_of(struct check *c, const struct check_finding *f)
 {
+    struct check_entry entry = {f->ino << 4, f->parent, f->hash};
     bool found;
 
     if (f->key.len >= KEY_DIRENT_HEAD_LEN && f->key.data[0] == KEY_DIRENT && !f->ino)
-        found = check_path(c, f->parent, 0) &&
+        found = check_path(c, f->parent, NULL) &&
                 !append_name(c, slice_of(f->key.data + KEY_DIRENT_HEAD_LEN,
                                          f->key.len - KEY_DIRENT_HEAD_LEN));
     else
-        found = f->ino && check_path(c, f->ino, f->parent);
+        found = f->ino && check_path(c, f->ino, f->parent ? &entry : NULL);
     return found ? (const char *)c->path.data : NULL;
 }
 
@@ -59,7 +59,7 @@ int check_found(struct check *c, const struct check_finding *finding, const char
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    make_printable(text);
+    check_make_printable(text);
     problem.text = text;
     if (o->problem && (!o->problem_max || number <= o->problem_max)) {
         problem.path = path_of(c, finding);

@@ -46,8 +46,7 @@ static void problem(struct run *r, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    for (char *c = text; *c; c++)
-        *c = (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c;
+    check_make_printable(text);
     p.text = text;
     r->options->problem(r->options->arg, &p);
 }
@@ -121,7 +120,7 @@ static int open_store(struct run *r, bool read_only, struct lsm_db **ret)
     return lsm_open(r->path, &lo, ret);
 }
 
-/* Of a store that opens. In a repair the losses are told later, as what has become of them. */
+/* Of a store that opens. In a repair the losses are told when it is known what becomes of them. */
 static int look(struct run *r, struct lsm_db *db)
 {
     struct lost_list lost = {0};
@@ -157,8 +156,7 @@ static int on_step(void *arg, const char *file, const char *text)
     if (r->quiet)
         return 0;
     snprintf(line, sizeof(line), "%s%s%s", file, *file ? ": " : "", text);
-    for (char *c = line; *c; c++)
-        *c = (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c;
+    check_make_printable(line);
     info(r, line);
     return 0;
 }
@@ -214,6 +212,26 @@ static int settle(struct run *r)
     return err;
 }
 
+/* What is lost, in a store that is left as it is. */
+static int tell_left(struct run *r)
+{
+    struct lost_list lost = {0};
+    struct lsm_db *db;
+    int err;
+
+    r->result->damage_left = true;
+    info(r, "the store is left as it is: its repair would lose something, and needs -y");
+    if (!r->result->openable || !r->losses.count)
+        return 0;
+    err = open_store(r, true, &db);
+    if (err)
+        return err;
+    err = tell_losses(r, db, &lost);
+    lsm_close(db);
+    lost_list_done(&lost);
+    return err;
+}
+
 static int repair(struct run *r)
 {
     bool lossy = true;
@@ -221,11 +239,8 @@ static int repair(struct run *r)
 
     if (err)
         return err;
-    if (r->mode == CHECK_STORE_SAFE && (lossy || r->pending)) {
-        r->result->damage_left = true;
-        info(r, "the store is left as it is: its repair would lose something, and needs -y");
-        return 0;
-    }
+    if (r->mode == CHECK_STORE_SAFE && (lossy || r->pending))
+        return tell_left(r);
     r->quiet = true;
     err = run_repair(r, false);
     r->quiet = false;

@@ -27,13 +27,16 @@ static int step(struct check *c, const char *name, size_t len)
     if (err)
         return err;
     c->top_parent = c->top;
+    c->top_hash = get_be64(k.data + KEY_INODE_LEN);
     if (!dirent_value_decode(v.data, v.len, &ino, &c->top_type))
         err = err_raise(ERR_DIRENT_RECORD, "an entry of the path cannot be decoded; check the "
                                            "directory above it");
     else
         c->top = ino;
     lsm_value_done(&v);
-    return err;
+    if (!err)
+        err = buf_append(&c->top_path, "/", 1);
+    return err ? err : buf_append(&c->top_path, name, len);
 }
 
 /* The next component of a path but "."; NULL at the end. */
@@ -70,7 +73,7 @@ static int find_top(struct check *c)
     c->top_type = S_IFDIR;
     for (p = next_part(p, &len); p && !err; p = next_part(p + len, &len))
         err = len == 2 && !memcmp(p, "..", 2) ? -EINVAL : step(c, p, len);
-    return err;
+    return err ? err : buf_append(&c->top_path, "", 1);
 }
 
 /* --- Level by level --- */
@@ -165,6 +168,6 @@ int check_subtree_names(struct check *c)
     c->names_lost = s.hole_count > 0;
     check_stream_done(&s);
     if (!err && c->top != FS_ROOT_INO)
-        err = check_name_collect(c, c->top, c->top_type, c->top_parent);
+        err = check_name_collect(c, c->top, c->top_type, c->top_parent, c->top_hash);
     return err;
 }

@@ -40,7 +40,36 @@ static void take_good_facts(struct check *c)
     c->has_secret = fact(c, "secret", c->hash_secret, sizeof(c->hash_secret));
 }
 
-/* Whether a store without the fact "format" held a file system: a root, or the secret of one. */
+enum {
+    REMAINS_MAX = 1000 /* keys that are looked at */
+};
+
+/* One of the first records can be decoded, which no other program's value is likely to be. */
+static bool has_record(struct check *c)
+{
+    uint8_t lower = KEY_INODE, upper = KEY_INODE + 1;
+    struct lsm_iter *it;
+    bool found = false;
+    int rc = lsm_iter_new(c->db, c->snapshot, &lower, 1, &upper, 1, &it);
+
+    if (rc)
+        return false;
+    rc = lsm_iter_first(it);
+    for (int i = 0; i < REMAINS_MAX && rc == 1 && !found; i++, rc = lsm_iter_next(it)) {
+        size_t key_len, len;
+        const uint8_t *key = lsm_iter_key(it, &key_len);
+        const void *value = lsm_iter_value(it, &len);
+        struct inode in;
+
+        found = key_len == KEY_INODE_LEN && get_be64(key + 1) &&
+                get_be64(key + 1) < CHECK_INO_END &&
+                !inode_decode(get_be64(key + 1), value, len, &in);
+    }
+    lsm_iter_free(it);
+    return found;
+}
+
+/* Whether a store without the fact "format" held a file system: a root, a secret, an inode. */
 static bool has_remains(struct check *c)
 {
     uint8_t secret[HASH_SECRET_LEN];
@@ -51,7 +80,7 @@ static bool has_remains(struct check *c)
         return true;
     key_ino(&k, KEY_INODE, FS_ROOT_INO);
     if (lsm_get(c->db, c->snapshot, k.data, k.len, &v))
-        return false;
+        return has_record(c);
     lsm_value_done(&v);
     return true;
 }

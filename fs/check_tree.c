@@ -70,6 +70,8 @@ static int dir_find(struct tree *t, uint64_t ino, struct check_dir *ret, uint64_
 static int tell_loop(struct tree *t, const struct check_dir *in_loop)
 {
     struct check_dir top = *in_loop, dir = *in_loop;
+    struct check_finding f = {.kind = CHECK_DIR_LOOP, .fix = FIX_LOOP};
+    struct check_entry entry;
     uint64_t place;
     int rc;
 
@@ -77,12 +79,12 @@ static int tell_loop(struct tree *t, const struct check_dir *in_loop)
         top = dir.ino < top.ino ? dir : top;
     if (rc < 0)
         return rc;
-    return check_found(
-        t->check,
-        &(struct check_finding){
-            .kind = CHECK_DIR_LOOP, .fix = FIX_LOOP, .ino = top.ino, .parent = top.parent},
-        "directory inode %llu holds itself through the directories in it",
-        (unsigned long long)top.ino);
+    f.ino = top.ino;
+    f.parent = top.parent;
+    f.hash = check_entry_find(t->check, top.ino, &entry) ? entry.hash : 0;
+    return check_found(t->check, &f,
+                       "directory inode %llu holds itself through the directories in it",
+                       (unsigned long long)top.ino);
 }
 
 /* From the directory on its way up: from WALKED to KNOWN. */

@@ -47,6 +47,12 @@ enum check_kind {
 
 const char *check_kind_name(enum check_kind kind); /* "link-count"; static */
 
+/*
+ * What is no printable ASCII becomes '?'. Texts of the engine may quote what is on disk; neither
+ * JSON nor a terminal takes all of that.
+ */
+void check_make_printable(char *text);
+
 struct check;
 struct check_finding;
 
@@ -74,10 +80,10 @@ enum check_phase {
 const char *check_phase_name(enum check_phase phase); /* "store"; static */
 
 struct check_options {
-    bool skip_store; /* do not verify the engine's checksums first */
+    bool skip_store; /* without the phase that verifies the engine's checksums */
     /*
-     * Bytes of memory for what grows with the number of inodes; beyond it a temporary file is used,
-     * in $TMPDIR or /tmp. 0: 256 MiB. The engine's cache comes on top.
+     * Bytes of memory for what grows with the number of inodes, and of problems; beyond it a
+     * temporary file is used, in $TMPDIR or /tmp. 0: 256 MiB. The engine's cache comes on top.
      */
     size_t memory_len;
     uint64_t problem_max; /* tell so many, count the rest; 0: tell all */
@@ -132,14 +138,14 @@ struct repair_options {
      * lost by it. `what` says what would be done ("remove the entry").
      */
     bool (*decide)(void *arg, const struct check_problem *problem, bool safe, const char *what);
-    /* What came of it; text: what was done, or why not. May be NULL. */
+    /* What came of it; text, printable ASCII: what was done, or why not. May be NULL. */
     void (*outcome)(void *arg, const struct check_problem *problem, enum repair_outcome outcome,
                     const char *text);
 };
 
 struct repair_result {
     struct check_result last; /* of the last check: its problems are what is left */
-    uint64_t found_count;     /* problems, each once */
+    uint64_t found_count;     /* problems, each once, in however many rounds it was found */
     uint64_t repaired_count;  /* of these */
     uint64_t repaired[CHECK_KIND_COUNT];
     unsigned round_count;
@@ -147,7 +153,8 @@ struct repair_result {
 };
 
 /*
- * Check and repair in rounds, until a check finds nothing that is to be repaired. The store must be
+ * Check and repair in rounds, until one repairs nothing: what could not be repaired is tried again
+ * after other repairs, and told again, with its outcome, when it succeeds. The store must be
  * open for writing, and nobody else may use it. Each repair is one batch, or a few of which each
  * leaves the store no worse: a repair that was killed can be run again. What is damaged in the
  * store's files keeps everything from being repaired: lsm_repair comes first. Returns as check_run

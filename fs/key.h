@@ -44,6 +44,15 @@ static inline void key_block(struct key *k, uint64_t ino, uint64_t block)
     k->len = KEY_BLOCK_LEN;
 }
 
+/* The bounds of all entries of a directory that have this hash; the upper one is none of them. */
+static inline void key_dirent_range(struct key *lower, struct key *upper, uint64_t parent,
+                                    uint64_t hash)
+{
+    key_block(lower, parent, hash);
+    key_block(upper, parent + (hash == UINT64_MAX), hash + 1);
+    lower->data[0] = upper->data[0] = KEY_DIRENT;
+}
+
 /* name_len at most 255, also for an extended attribute. */
 static inline void key_dirent(struct key *k, uint64_t parent, uint64_t hash, const char *name,
                               size_t name_len)

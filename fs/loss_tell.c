@@ -2,8 +2,9 @@
  * What losses mean, in words, with the paths of files; and the marks that keep lost blocks from
  * being read.
  *
- * The paths of files are found by one pass over all names: only what is lost is kept in memory, not
- * what is there. Where names are lost as well, numbers stand for paths.
+ * The paths of files are found by one pass over all names: those of what is lost and of directories
+ * are kept, within the checker's budget of memory. Where names are lost as well, numbers stand for
+ * paths.
  */
 #include <stdio.h>
 
@@ -50,9 +51,12 @@ static int collect_names(struct teller *t)
         struct check_entry entry;
         uint64_t ino = s.value.len == DIRENT_VALUE_LEN ? get_le64(s.value.data) : 0;
 
-        if (!ino || ino >= CHECK_INO_END || !is_wanted(t->lost, ino))
+        /* Directories are on the way to what is wanted. */
+        if (!ino || ino >= CHECK_INO_END || s.key.len < KEY_DIRENT_HEAD_LEN ||
+            (s.value.data[8] != S_IFDIR >> 12 && !is_wanted(t->lost, ino)))
             continue;
-        entry = (struct check_entry){ino << 4 | (s.value.data[8] & 0xf), s.ino};
+        entry = (struct check_entry){ino << 4 | (s.value.data[8] & 0xf), s.ino,
+                                     get_be64(s.key.data + KEY_INODE_LEN)};
         err = sort_spill_add(c->entries, &entry);
         if (err)
             break;
@@ -116,7 +120,7 @@ static void tell_one(struct teller *t, const struct lost *l)
     snprintf(text, sizeof(text), words[l->kind], (unsigned long long)p.first_byte,
              (unsigned long long)p.last_byte);
 #pragma GCC diagnostic pop
-    if (check_path(&t->check, l->ino, 0))
+    if (check_path(&t->check, l->ino, NULL))
         p.path = (const char *)t->check.path.data;
     t->options->problem(t->options->arg, &p);
 }
@@ -124,9 +128,9 @@ static void tell_one(struct teller *t, const struct lost *l)
 int lost_tell(struct lsm_db *db, const struct lost_list *lost, const struct check_options *options,
               struct check_result *result)
 {
-    static const struct check_options none;
+    const struct check_options quiet = {.memory_len = options->memory_len};
     struct teller t = {
-        .check = {.db = db, .options = &none}, .options = options, .result = result, .lost = lost};
+        .check = {.db = db, .options = &quiet}, .options = options, .result = result, .lost = lost};
     int err;
 
     if (!lost->count)
@@ -139,6 +143,7 @@ int lost_tell(struct lsm_db *db, const struct lost_list *lost, const struct chec
         tell_one(&t, &lost->items[i]);
     check_lists_free(&t.check);
     buf_free(&t.check.path);
+    buf_free(&t.check.dir_path);
     return err;
 }
 

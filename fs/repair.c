@@ -12,6 +12,8 @@
  * fixes of one round may change the same count in any order.
  *
  * What was told and not repaired is remembered by a hash, so that later rounds keep quiet about it.
+ * What was not wanted is not asked for again. What could not be done is tried again in each round:
+ * what was in its way may have been repaired meanwhile. It is told again when it succeeds.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,8 +23,18 @@
 #include "fs/repair_impl.h"
 
 enum {
-    ROUND_MAX = 20,
-    LEFT_MAX = 1 << 22 /* remembered, 8 bytes each; what comes later is told in each round */
+    ROUND_MAX = 100, /* damage that needs more than a few is not known */
+    MEMORY_LEN_DEFAULT = 256 << 20,
+    LEFT_SHARE = 8, /* of the memory for what is remembered, 8 bytes each; what comes when that is
+                       full is told in each round */
+};
+
+/* The lowest bit of a hash that is remembered. */
+enum left {
+    LEFT_FOR_GOOD,
+    LEFT_FAILED, /* try it again */
+    LEFT_COUNT,
+    LEFT_NOT = LEFT_COUNT
 };
 
 static const struct {
@@ -88,8 +100,8 @@ static int hash_cmp(const void *a, const void *b)
 static uint64_t finding_hash(const struct check_problem *p)
 {
     const struct check_finding *f = p->finding;
-    const uint64_t numbers[] = {(uint64_t)f->kind, (uint64_t)f->fix, f->ino,    f->parent,
-                                f->found,          f->expected,      f->key.len};
+    const uint64_t numbers[] = {(uint64_t)f->kind, (uint64_t)f->fix, f->ino,      f->parent,
+                                f->hash,           f->found,         f->expected, f->key.len};
     uint64_t h = XXH3_64bits(numbers, sizeof(numbers));
 
     /* Damage of the store carries no numbers that would tell one from the other. */
@@ -98,23 +110,30 @@ static uint64_t finding_hash(const struct check_problem *p)
     return f->key.len ? XXH3_64bits_withSeed(f->key.data, f->key.len, h) : h;
 }
 
-static bool was_left(const struct repair *r, const struct check_problem *p)
+/* How it was left in an earlier round; LEFT_NOT: it was not. */
+static enum left was_left(const struct repair *r, const struct check_problem *p)
 {
     uint64_t h = finding_hash(p);
 
-    return r->left_sorted && bsearch(&h, r->left.items, r->left_sorted, sizeof(uint64_t), hash_cmp);
+    for (enum left how = 0; how < LEFT_COUNT && r->left_sorted; how++) {
+        uint64_t item = (h & ~UINT64_C(1)) | how;
+
+        if (bsearch(&item, r->left.items, r->left_sorted, sizeof(item), hash_cmp))
+            return how;
+    }
+    return LEFT_NOT;
 }
 
-static int leave(struct repair *r, const struct check_problem *p)
+static int leave(struct repair *r, const struct check_problem *p, enum left how)
 {
     uint64_t *h;
 
-    if (r->left.count >= LEFT_MAX)
+    if (r->left.count >= r->left_max)
         return 0;
     h = check_array_add(&r->left, sizeof(*h));
     if (!h)
         return -ENOMEM;
-    *h = finding_hash(p);
+    *h = (finding_hash(p) & ~UINT64_C(1)) | how;
     return 0;
 }
 
@@ -124,7 +143,8 @@ static void on_problem(void *arg, const struct check_problem *p)
 {
     struct repair *r = arg;
 
-    if (r->options->check.problem && !was_left(r, p))
+    r->may_tell = true;
+    if (r->options->check.problem && was_left(r, p) == LEFT_NOT)
         r->options->check.problem(r->options->check.arg, p);
 }
 
@@ -152,53 +172,85 @@ static void on_progress(void *arg, enum check_phase phase, uint64_t done, uint64
         o->progress(o->arg, phase, done, total);
 }
 
-static int end_with(struct repair *r, const struct check_problem *p, enum repair_outcome outcome,
-                    const char *text)
+static void tell_outcome(struct repair *r, const struct check_problem *p,
+                         enum repair_outcome outcome, const char *text)
 {
     if (r->options->outcome)
         r->options->outcome(r->options->check.arg, p, outcome, text);
-    return leave(r, p);
 }
 
-static int apply(struct repair *r, const struct check_problem *p)
+/* Not to be done: nobody wants it, or damage is in the way, which no round repairs. */
+static int decline(struct repair *r, const struct check_problem *p, enum repair_outcome outcome,
+                   const char *text)
+{
+    tell_outcome(r, p, outcome, text);
+    return leave(r, p, LEFT_FOR_GOOD);
+}
+
+/* It was wanted, and could not be done. */
+static int fail(struct repair *r, const struct check_problem *p, bool again, const char *text)
+{
+    if (again)
+        return 0;
+    tell_outcome(r, p, REPAIR_FAILED, text);
+    return leave(r, p, LEFT_FAILED);
+}
+
+/* again: it failed in an earlier round, and nothing was told of it in this one. */
+static int apply(struct repair *r, const struct check_problem *p, bool again)
 {
     enum check_fix fix = p->finding->fix;
     int rc;
 
     rc = fixes[fix].fix(r, p->finding);
     if (rc == FIX_CANNOT)
-        return end_with(r, p, REPAIR_FAILED, r->why);
-    if (lsm_is_damage(rc))
-        return end_with(r, p, REPAIR_FAILED, *lsm_detail() ? lsm_detail() : lsm_strerror(rc));
+        return fail(r, p, again, r->why);
+    if (lsm_is_damage(rc)) {
+        snprintf(r->why, sizeof(r->why), "%s", *lsm_detail() ? lsm_detail() : lsm_strerror(rc));
+        check_make_printable(r->why);
+        return fail(r, p, again, r->why);
+    }
     if (rc)
         return rc;
+    if (again && r->may_tell && r->options->check.problem)
+        r->options->check.problem(r->options->check.arg, p);
     p->check->repaired = true;
     r->round_repaired++;
     r->result->repaired_count++;
     r->result->repaired[p->kind]++;
-    if (r->options->outcome)
-        r->options->outcome(r->options->check.arg, p, REPAIR_DONE, fixes[fix].what);
+    tell_outcome(r, p, REPAIR_DONE, fixes[fix].what);
     return 0;
+}
+
+static bool is_wanted(struct repair *r, const struct check_problem *p)
+{
+    enum check_fix fix = p->finding->fix;
+    bool safe = fixes[fix].is_safe ? fixes[fix].is_safe(r, p->finding) : fixes[fix].safe;
+
+    return !r->options->decide ||
+           r->options->decide(r->options->check.arg, p, safe, fixes[fix].what);
 }
 
 static int on_repair(void *arg, const struct check_problem *p)
 {
     struct repair *r = arg;
     enum check_fix fix = p->finding->fix;
-    bool safe;
+    enum left how = was_left(r, p);
+    int rc = 0;
 
     r->check = p->check;
-    if (was_left(r, p))
-        return 0;
-    r->result->found_count++;
-    if (fix == FIX_NONE)
-        return end_with(r, p, REPAIR_FAILED, "damaged bytes cannot be repaired here");
-    if (p->check->damaged)
-        return end_with(r, p, REPAIR_FAILED, "not while parts of the store cannot be read");
-    safe = fixes[fix].is_safe ? fixes[fix].is_safe(r, p->finding) : fixes[fix].safe;
-    if (r->options->decide && !r->options->decide(r->options->check.arg, p, safe, fixes[fix].what))
-        return end_with(r, p, REPAIR_DECLINED, fixes[fix].what);
-    return apply(r, p);
+    if (how == LEFT_NOT)
+        r->result->found_count++;
+    if (how == LEFT_FAILED)
+        rc = p->check->damaged ? 0 : apply(r, p, true);
+    else if (how == LEFT_NOT && fix == FIX_NONE)
+        rc = decline(r, p, REPAIR_FAILED, "damaged bytes cannot be repaired here");
+    else if (how == LEFT_NOT && p->check->damaged)
+        rc = decline(r, p, REPAIR_FAILED, "not while parts of the store cannot be read");
+    else if (how == LEFT_NOT)
+        rc = is_wanted(r, p) ? apply(r, p, false) : decline(r, p, REPAIR_DECLINED, fixes[fix].what);
+    r->may_tell = false;
+    return rc;
 }
 
 /* --- Rounds --- */
@@ -207,7 +259,8 @@ static int run_round(struct repair *r, const struct check_options *options)
 {
     int err;
 
-    r->round_repaired = 0;
+    r->round_repaired = r->round_steps = 0;
+    memset(r->round_good, 0, sizeof(r->round_good));
     r->result->round_count++;
     err = check_run(r->db, options, &r->result->last);
     if (r->left.count)
@@ -220,7 +273,11 @@ static int run_round(struct repair *r, const struct check_options *options)
 
 int repair_run(struct lsm_db *db, const struct repair_options *options, struct repair_result *ret)
 {
-    struct repair r = {.db = db, .options = options, .result = ret};
+    size_t memory_len = options->check.memory_len ? options->check.memory_len : MEMORY_LEN_DEFAULT;
+    struct repair r = {.db = db,
+                       .options = options,
+                       .result = ret,
+                       .left_max = memory_len / LEFT_SHARE / sizeof(uint64_t)};
     struct check_options check = {
         .skip_store = options->check.skip_store,
         .problem_max = options->check.problem_max,

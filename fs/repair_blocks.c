@@ -2,7 +2,12 @@
  * Repairs of blocks that their inode does not show: behind the end of a file, or of what is no
  * regular file. They move to a new file in lost+found, "#INO.blocks", at the offsets that they
  * had, so that the file itself stays what it was and nothing is lost. Many blocks move in several
- * transactions, each of which leaves both inodes right.
+ * transactions, each of which leaves the new inode right. The old one has the number of blocks that
+ * it will have in the end from the first of them on: nobody judges it as long as one is behind.
+ *
+ * This is not among the repairs that are safe. Where a newer record is lost, what is behind the end
+ * belongs to the file, and only whoever knows the file can tell. So -p leaves such a file as it is,
+ * with its number of blocks.
  *
  * And blocks that are longer than blocks are: what is too much is cut off.
  */
@@ -16,7 +21,8 @@ enum {
 struct move {
     struct tx tx;
     uint64_t from;
-    uint64_t to; /* 0: not made yet */
+    uint64_t to;         /* 0: not made yet */
+    uint64_t left_count; /* blocks that a file has in the end */
     uint32_t block_len;
     size_t moved_len; /* by this transaction */
 };
@@ -100,10 +106,10 @@ static int move_block(struct move *m, struct slice key, struct slice value)
     m->moved_len += value.len + 64;
     if (err)
         return err;
+    if (S_ISREG(from->mode))
+        from->block_count = m->left_count;
     if (shown_len)
         return lsm_batch_put(m->tx.batch, key.data, key.len, value.data, shown_len);
-    if (S_ISREG(from->mode) && from->block_count)
-        from->block_count--;
     return lsm_batch_delete(m->tx.batch, key.data, key.len);
 }
 
@@ -137,7 +143,7 @@ static int move_some(struct move *m, uint64_t *first, bool *ret_more)
 
 int fix_blocks_move(struct repair *r, const struct check_finding *f)
 {
-    struct move m = {.from = f->ino, .block_len = r->check->block_len};
+    struct move m = {.from = f->ino, .left_count = f->expected, .block_len = r->check->block_len};
     uint64_t first = f->kind == CHECK_BLOCK_PLACE ? f->found : 0;
     bool more;
 
@@ -156,39 +162,54 @@ int fix_blocks_move(struct repair *r, const struct check_finding *f)
     return 0;
 }
 
-static int trim_some(struct tx *tx, struct lsm_iter *it)
+/* Cut some blocks from number *first on. *ret_more: there are others, from *first on. */
+static int trim_some(struct tx *tx, uint64_t ino, uint64_t *first, bool *ret_more)
 {
     uint32_t block_len = tx->r->check->block_len;
+    struct lsm_iter *it;
+    struct key lower, upper;
+    size_t cut_len = 0;
     int err = 0, rc;
 
-    for (rc = lsm_iter_first(it); rc == 1 && !err; rc = lsm_iter_next(it)) {
+    *ret_more = false;
+    key_block(&lower, ino, *first);
+    key_ino(&upper, KEY_BLOCK, ino + 1);
+    rc = lsm_iter_new(tx->r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
+    if (rc)
+        return rc;
+    for (rc = lsm_iter_first(it); rc == 1 && cut_len < MOVE_LEN_MAX; rc = lsm_iter_next(it)) {
         size_t key_len, len;
-        const void *key = lsm_iter_key(it, &key_len);
+        const uint8_t *key = lsm_iter_key(it, &key_len);
         const void *value = lsm_iter_value(it, &len);
 
-        if (key_len == KEY_BLOCK_LEN && len > block_len && !block_is_lost(value, len, block_len))
-            err = lsm_batch_put(tx->batch, key, key_len, value, block_len);
+        if (key_len != KEY_BLOCK_LEN || len <= block_len || block_is_lost(value, len, block_len))
+            continue;
+        err = lsm_batch_put(tx->batch, key, key_len, value, block_len);
+        if (err)
+            break;
+        cut_len += block_len;
+        *first = get_be64(key + KEY_INODE_LEN);
     }
-    return err ? err : rc;
+    lsm_iter_free(it);
+    *ret_more = !err && rc == 1;
+    return err ? err : rc < 0 ? rc : 0;
 }
 
 int fix_blocks_trim(struct repair *r, const struct check_finding *f)
 {
-    struct lsm_iter *it;
-    struct key lower, upper;
-    struct tx tx;
-    int err;
+    uint64_t first = 0;
+    bool more;
 
     if (!r->check->block_len)
         return fix_cannot(r, "the block length of the file system is lost");
-    key_ino(&lower, KEY_BLOCK, f->ino);
-    key_ino(&upper, KEY_BLOCK, f->ino + 1);
-    err = lsm_iter_new(r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
-    if (err)
-        return err;
-    err = tx_begin(&tx, r);
-    if (!err)
-        err = tx_end(&tx, trim_some(&tx, it));
-    lsm_iter_free(it);
-    return err;
+    do {
+        struct tx tx;
+        int err = tx_begin(&tx, r);
+
+        if (!err)
+            err = tx_end(&tx, trim_some(&tx, f->ino, &first, &more));
+        if (err)
+            return err;
+    } while (more);
+    return 0;
 }

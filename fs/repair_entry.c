@@ -4,18 +4,14 @@
  */
 #include "fs/repair_impl.h"
 
-/* --- All entries of a directory --- */
+/* --- Entries of a directory --- */
 
-int entries_each(struct repair *r, uint64_t dir,
-                 int (*each)(void *arg, struct slice key, struct slice value), void *arg)
+static int entries_in(struct repair *r, const struct key *lower, const struct key *upper,
+                      entry_fn *each, void *arg)
 {
     struct lsm_iter *it;
-    struct key lower, upper;
-    int rc;
+    int rc = lsm_iter_new(r->db, NULL, lower->data, lower->len, upper->data, upper->len, &it);
 
-    key_ino(&lower, KEY_DIRENT, dir);
-    key_ino(&upper, KEY_DIRENT, dir + 1);
-    rc = lsm_iter_new(r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
     if (rc)
         return rc;
     for (rc = lsm_iter_first(it); rc == 1; rc = lsm_iter_next(it)) {
@@ -26,13 +22,28 @@ int entries_each(struct repair *r, uint64_t dir,
         if (key.len < KEY_DIRENT_HEAD_LEN)
             continue;
         rc = each(arg, key, value);
-        if (rc) {
-            lsm_iter_free(it);
-            return rc;
-        }
+        if (rc)
+            break;
     }
     lsm_iter_free(it);
     return rc;
+}
+
+int entries_each(struct repair *r, uint64_t dir, entry_fn *each, void *arg)
+{
+    struct key lower, upper;
+
+    key_ino(&lower, KEY_DIRENT, dir);
+    key_ino(&upper, KEY_DIRENT, dir + 1);
+    return entries_in(r, &lower, &upper, each, arg);
+}
+
+int entries_at(struct repair *r, uint64_t dir, uint64_t hash, entry_fn *each, void *arg)
+{
+    struct key lower, upper;
+
+    key_dirent_range(&lower, &upper, dir, hash);
+    return entries_in(r, &lower, &upper, each, arg);
 }
 
 struct removal {
@@ -53,11 +64,21 @@ static int remove_one(void *arg, struct slice key, struct slice value)
     return tx_entry_remove(m->tx, key, value);
 }
 
-int entries_remove(struct tx *tx, uint64_t parent, uint64_t ino, struct slice keep)
+int entries_remove(struct tx *tx, uint64_t parent, uint64_t hash, uint64_t ino, struct slice keep)
 {
     struct removal m = {tx, ino, keep};
 
-    return entries_each(tx->r, parent, remove_one, &m);
+    return entries_at(tx->r, parent, hash, remove_one, &m);
+}
+
+int entry_remove(struct repair *r, const struct check_entry *entry, struct slice keep)
+{
+    struct tx tx;
+    int err = tx_begin(&tx, r);
+
+    return err ? err
+               : tx_end(&tx, entries_remove(&tx, entry->parent, entry->hash, entry->ino_type >> 4,
+                                            keep));
 }
 
 int fix_name_remove(struct repair *r, const struct check_finding *f)
@@ -65,7 +86,8 @@ int fix_name_remove(struct repair *r, const struct check_finding *f)
     struct tx tx;
     int err = tx_begin(&tx, r);
 
-    return err ? err : tx_end(&tx, entries_remove(&tx, f->parent, f->ino, slice_of(NULL, 0)));
+    return err ? err
+               : tx_end(&tx, entries_remove(&tx, f->parent, f->hash, f->ino, slice_of(NULL, 0)));
 }
 
 /* --- The entry at a key --- */
@@ -281,7 +303,7 @@ int fix_entry_type(struct repair *r, const struct check_finding *f)
     if (!rc) {
         struct retyping t = {&tx, f->parent, f->ino, in->mode};
 
-        rc = entries_each(r, f->parent, retype_one, &t);
+        rc = entries_at(r, f->parent, f->hash, retype_one, &t);
     }
     return tx_end(&tx, rc == -ENOENT ? 0 : rc);
 }

@@ -11,18 +11,26 @@
 #include "fs/check_item.h"
 #include "fs/fsck.h"
 
+enum {
+    REPAIR_GOOD_COUNT = 1 << 13
+};
+
 struct repair {
     struct lsm_db *db;
     const struct repair_options *options;
     struct repair_result *result;
 
-    /* What was told and not repaired, as hashes: it is not told or decided again. */
+    /* What was told and not repaired, as hashes: it is not told again (repair.c). */
     struct check_array left; /* uint64_t; sorted up to left_sorted */
-    size_t left_sorted;
+    size_t left_sorted, left_max;
+    bool may_tell; /* the problem at hand was told by the check, or would have been */
     uint64_t round_repaired;
+    /* To choose among the names of directories (repair_links.c). */
+    uint64_t round_steps;                   /* up the tree */
+    uint64_t round_good[REPAIR_GOOD_COUNT]; /* some directories that reach the root */
 
     /* Of the check that calls; not before the facts are known. */
-    const struct check *check;
+    struct check *check;
     char why[256]; /* why a fix could not do its work */
 };
 
@@ -69,8 +77,8 @@ int tx_entry_remove(struct tx *tx, struct slice key, struct slice value);
 /* Count in the directory's record, where it has one. */
 void tx_dir_count(struct tx *tx, uint64_t dir, int entries, int subdirs);
 /*
- * The key of a name in directory `parent` that is not taken: `name`, or with "~1", "~2" ... at its
- * end, shortened so that it fits. -EEXIST when all of these are taken.
+ * The key of a name in directory `parent` that is not taken: `name`, or with "~" and a number at
+ * its end, shortened so that it fits. Takes about as many look-ups as the number has bits.
  */
 int tx_name(struct tx *tx, uint64_t parent, const char *name, size_t name_len, struct key *ret);
 /* Whether an entry's value counts as a subdirectory. */
@@ -78,14 +86,18 @@ bool value_is_subdir(struct slice value);
 
 /* --- repair_entry.c --- */
 
+typedef int entry_fn(void *arg, struct slice key, struct slice value);
 /*
  * Call each for every entry of a directory, as of now; key and value borrow during the call. Ends
  * with the first answer that is not 0.
  */
-int entries_each(struct repair *r, uint64_t dir,
-                 int (*each)(void *arg, struct slice key, struct slice value), void *arg);
-/* Remove all entries of ino in directory parent but the one at `keep` (empty: none is kept). */
-int entries_remove(struct tx *tx, uint64_t parent, uint64_t ino, struct slice keep);
+int entries_each(struct repair *r, uint64_t dir, entry_fn *each, void *arg);
+/* The same for those at one place of it, so that the rest of the directory costs nothing. */
+int entries_at(struct repair *r, uint64_t dir, uint64_t hash, entry_fn *each, void *arg);
+/* Remove the entries of ino at a place but the one at the key `keep` (empty: none is kept). */
+int entries_remove(struct tx *tx, uint64_t parent, uint64_t hash, uint64_t ino, struct slice keep);
+/* The same for one name that the check has collected, in a transaction of its own. */
+int entry_remove(struct repair *r, const struct check_entry *entry, struct slice keep);
 
 /* --- repair_lost.c --- */
 

@@ -5,45 +5,98 @@
 #include "fs/repair_impl.h"
 
 enum {
-    DEPTH_MAX = 100000 /* steps up; a loop ends the walk here */
+    STEPS_MAX = 1 << 20 /* up, in one round; then the first name is as good as any */
 };
 
-/* Whether the way up from `dir`, by the parents that directories name, reaches the root. */
+/* The directory that holds `dir` by its record; 0: it has none, or is no directory. */
+static uint64_t parent_of(struct repair *r, uint64_t dir)
+{
+    struct lsm_value v;
+    struct inode in;
+    struct key k;
+    uint64_t parent = 0;
+
+    key_ino(&k, KEY_INODE, dir);
+    if (lsm_get(r->db, NULL, k.data, k.len, &v))
+        return 0;
+    if (!inode_decode(dir, v.data, v.len, &in) && S_ISDIR(in.mode))
+        parent = in.parent;
+    lsm_value_done(&v);
+    return parent;
+}
+
+static uint64_t *good_place(struct repair *r, uint64_t dir)
+{
+    return &r->round_good[dir % REPAIR_GOOD_COUNT];
+}
+
+/* Remember that the directories from `dir` up reach the root. */
+static void set_good(struct repair *r, uint64_t dir)
+{
+    while (dir && dir != FS_ROOT_INO && *good_place(r, dir) != dir) {
+        *good_place(r, dir) = dir;
+        dir = parent_of(r, dir);
+    }
+}
+
+/*
+ * Whether the way up from `dir`, by the parents that directories name, reaches the root without
+ * passing the directory `without`; 0: none is to be avoided, so what is known of the way can be
+ * used. One that goes in a loop comes back to a directory that was marked.
+ */
 static bool reaches_root(struct repair *r, uint64_t dir, uint64_t without)
 {
-    for (int i = 0; i < DEPTH_MAX && dir != without; i++) {
-        struct inode *in;
-        struct tx tx;
-        bool found;
+    uint64_t from = dir, marked = 0, passed = 0, turn = 1;
 
-        if (dir == FS_ROOT_INO)
+    while (dir && dir != without && dir != marked && r->round_steps++ < STEPS_MAX) {
+        if (dir == FS_ROOT_INO || (!without && *good_place(r, dir) == dir)) {
+            set_good(r, from);
             return true;
-        if (tx_begin(&tx, r))
-            return false;
-        found = !tx_dir(&tx, dir, &in);
-        dir = found ? in->parent : 0;
-        tx_end(&tx, -ECANCELED);
-        if (!found)
-            return false;
+        }
+        if (++passed == turn) {
+            marked = dir;
+            turn *= 2;
+        }
+        dir = parent_of(r, dir);
     }
     return false;
 }
 
-static uint64_t choose_parent(struct repair *r, const struct check_item *item)
+/* The name to be kept: with `said`, one in the directory that the inode names. 1 when there is. */
+static int find_good(struct repair *r, const struct check_item *item, bool said,
+                     struct check_entry *ret)
 {
-    uint64_t best = item->entries[0].parent;
-    int best_rank = -1;
+    uint64_t before = 0;
 
-    for (size_t i = 0; i < item->kept_count; i++) {
-        uint64_t parent = item->entries[i].parent;
-        int rank = 2 * reaches_root(r, parent, item->ino) + (parent == item->in.parent);
+    for (uint64_t i = 0; i < item->entry_count; i++) {
+        struct check_entry entry;
+        int err = check_item_entry(r->check, item, i, &entry);
 
-        if (rank > best_rank) {
-            best = parent;
-            best_rank = rank;
+        if (err)
+            return err;
+        if (entry.parent == before || (said && entry.parent != item->in.parent))
+            continue;
+        before = entry.parent;
+        /* A way up from the parent that the inode names, through itself, would go in a loop. */
+        if (reaches_root(r, entry.parent, said ? 0 : item->ino)) {
+            *ret = entry;
+            return 1;
         }
+        if (said)
+            *ret = entry; /* if there is no better one */
     }
-    return best;
+    return 0;
+}
+
+static int choose(struct repair *r, const struct check_item *item, struct check_entry *ret)
+{
+    int rc;
+
+    *ret = item->entry;
+    rc = find_good(r, item, true, ret);
+    if (!rc)
+        rc = find_good(r, item, false, ret);
+    return rc < 0 ? rc : 0;
 }
 
 struct first {
@@ -65,15 +118,6 @@ static int take_first(void *arg, struct slice key, struct slice value)
     return 1;
 }
 
-/* Remove its names from one directory, in a transaction of its own. */
-static int remove_from(struct repair *r, uint64_t parent, uint64_t ino, struct slice keep)
-{
-    struct tx tx;
-    int err = tx_begin(&tx, r);
-
-    return err ? err : tx_end(&tx, entries_remove(&tx, parent, ino, keep));
-}
-
 static int set_parent(struct repair *r, uint64_t ino, uint64_t parent)
 {
     struct inode *in;
@@ -92,14 +136,18 @@ int fix_dir_links(struct repair *r, const struct check_finding *f)
 {
     const struct check_item *item = f->item;
     struct first first = {.ino = f->ino};
-    uint64_t keep = choose_parent(r, item);
-    int rc = entries_each(r, keep, take_first, &first);
+    struct check_entry keep, entry;
+    int rc = choose(r, item, &keep);
 
+    if (!rc)
+        rc = entries_at(r, keep.parent, keep.hash, take_first, &first);
     if (rc < 0)
         return rc;
-    rc = rc ? set_parent(r, f->ino, keep) : 0;
-    for (size_t i = 0; i < item->kept_count && !rc; i++)
-        rc = remove_from(r, item->entries[i].parent, f->ino,
-                         slice_of(first.key.data, first.key.len));
+    rc = rc ? set_parent(r, f->ino, keep.parent) : 0;
+    for (uint64_t i = 0; i < item->entry_count && !rc; i++) {
+        rc = check_item_entry(r->check, item, i, &entry);
+        if (!rc)
+            rc = entry_remove(r, &entry, slice_of(first.key.data, first.key.len));
+    }
     return rc;
 }

@@ -144,7 +144,7 @@ int fix_loop(struct repair *r, const struct check_finding *f)
         return err;
     err = tx_dir(&tx, f->ino, &in);
     if (!err)
-        err = entries_remove(&tx, f->parent, f->ino, slice_of(NULL, 0));
+        err = entries_remove(&tx, f->parent, f->hash, f->ino, slice_of(NULL, 0));
     if (!err)
         err = lost_connect(&tx, in, in->ino, "");
     return tx_end(&tx, err == -ENOENT ? 0 : err);

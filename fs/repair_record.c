@@ -94,7 +94,7 @@ static void fill_directory(struct inode *in, const struct check_item *item)
     in->mode = S_IFDIR | 0700;
     in->nlink = 2 + (uint32_t)item->sum.subdir_count;
     in->size = item->sum.entry_count;
-    in->parent = item->entry_count ? item->entries[0].parent : FS_ROOT_INO;
+    in->parent = item->entry_count ? item->entry.parent : FS_ROOT_INO;
 }
 
 static int fill_file(struct repair *r, struct inode *in, const struct check_item *item)
@@ -110,12 +110,12 @@ static int fill_file(struct repair *r, struct inode *in, const struct check_item
 static int rebuild(struct tx *tx, const struct check_item *item)
 {
     bool named = item->entry_count > 0;
-    bool is_dir = item->sum.entry_count || (!item->block_count && named &&
-                                            (item->entries[0].ino_type & 0xf) == S_IFDIR >> 12);
+    bool is_dir = item->sum.entry_count ||
+                  (!item->block_count && named && S_ISDIR(check_entry_type(&item->entry)));
     struct inode *in = tx_inode_new(tx, item->ino);
     int err = 0;
 
-    set_owner(tx, in, named ? item->entries[0].parent : 0);
+    set_owner(tx, in, named ? item->entry.parent : 0);
     in->flags = item->xattr_count ? INODE_HAS_XATTR : 0;
     if (is_dir)
         fill_directory(in, item);
@@ -150,12 +150,13 @@ int fix_record_drop(struct repair *r, const struct check_finding *f)
 
     if (rc)
         return rc < 0 ? rc : 0;
-    /* Names first, a directory at a time: a record without names is found again. */
-    for (size_t i = 0; i < item->kept_count && !rc; i++) {
-        rc = tx_begin(&tx, r);
+    /* Names first, one at a time: a record without names is found again. */
+    for (uint64_t i = 0; i < item->entry_count && !rc; i++) {
+        struct check_entry entry;
+
+        rc = check_item_entry(r->check, item, i, &entry);
         if (!rc)
-            rc = tx_end(&tx,
-                        entries_remove(&tx, item->entries[i].parent, f->ino, slice_of(NULL, 0)));
+            rc = entry_remove(r, &entry, slice_of(NULL, 0));
     }
     if (!rc)
         rc = tx_begin(&tx, r);

@@ -13,9 +13,9 @@
 #include "fs/super.h"
 
 enum {
-    NAME_TRIES = 10000,
     GROUP_TRIES = 1000,
 };
+#define NUMBER_MAX (UINT64_C(1) << 40) /* behind names that are taken */
 
 int tx_begin(struct tx *tx, struct repair *r)
 {
@@ -236,26 +236,46 @@ static int name_taken(struct tx *tx, const struct key *k)
     return 1;
 }
 
-int tx_name(struct tx *tx, uint64_t parent, const char *name, size_t name_len, struct key *ret)
+/* The key of the name with this number, 0 for none; 1: it is taken; 0: not. */
+static int numbered_name(struct tx *tx, uint64_t parent, struct slice name, uint64_t number,
+                         struct key *ret)
 {
     const struct check *c = tx->r->check;
-    char text[FS_NAME_LEN_MAX + 1], suffix[16];
+    char text[FS_NAME_LEN_MAX + 1], suffix[24];
+    size_t suffix_len =
+        number ? (size_t)snprintf(suffix, sizeof(suffix), "~%llu", (unsigned long long)number) : 0;
+    size_t len = name.len + suffix_len > FS_NAME_LEN_MAX ? FS_NAME_LEN_MAX - suffix_len : name.len;
 
-    if (!c->has_secret)
+    memcpy(text, name.data, len);
+    memcpy(text + len, suffix, suffix_len);
+    len += suffix_len;
+    key_dirent(ret, parent, dirent_hash(c->hash_secret, text, len), text, len);
+    return name_taken(tx, ret);
+}
+
+/* Numbers that double, until one is free, then between it and the one before. */
+int tx_name(struct tx *tx, uint64_t parent, const char *name, size_t name_len, struct key *ret)
+{
+    struct slice text = slice_of(name, name_len);
+    uint64_t taken = 0, unused = 0;
+    int rc;
+
+    if (!tx->r->check->has_secret)
         return fix_cannot(tx->r, "the secret of the file system is lost");
-    for (int i = 0; i < NAME_TRIES; i++) {
-        size_t suffix_len = i ? (size_t)snprintf(suffix, sizeof(suffix), "~%d", i) : 0;
-        size_t len =
-            name_len + suffix_len > FS_NAME_LEN_MAX ? FS_NAME_LEN_MAX - suffix_len : name_len;
-        int rc;
-
-        memcpy(text, name, len);
-        memcpy(text + len, suffix, suffix_len);
-        len += suffix_len;
-        key_dirent(ret, parent, dirent_hash(c->hash_secret, text, len), text, len);
-        rc = name_taken(tx, ret);
-        if (rc <= 0)
-            return rc;
+    rc = numbered_name(tx, parent, text, unused, ret);
+    for (uint64_t n = 1; rc == 1 && n < NUMBER_MAX; n *= 2) {
+        taken = unused;
+        unused = n;
+        rc = numbered_name(tx, parent, text, unused, ret);
     }
-    return fix_cannot(tx->r, "all names that it could have are taken");
+    if (rc == 1)
+        return fix_cannot(tx->r, "all names that it could have are taken");
+    while (rc >= 0 && unused - taken > 1) {
+        uint64_t middle = taken + (unused - taken) / 2;
+
+        rc = numbered_name(tx, parent, text, middle, ret);
+        taken = rc ? middle : taken;
+        unused = rc ? unused : middle;
+    }
+    return rc < 0 ? rc : numbered_name(tx, parent, text, unused, ret);
 }

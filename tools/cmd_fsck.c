@@ -80,8 +80,7 @@ static int open_failed(struct fsck *f, int err)
     }
     snprintf(text, sizeof(text), "the store cannot be opened: %s",
              *lsm_detail() ? lsm_detail() : lsm_strerror(err));
-    for (char *c = text; *c; c++)
-        *c = (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c;
+    check_make_printable(text);
     fsck_problem(f, &(struct check_problem){.kind = CHECK_STORE_DAMAGE, .text = text});
     return fsck_report(f, &r);
 }

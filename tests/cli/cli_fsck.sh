@@ -42,6 +42,7 @@ exits 4 '"path": "/big/' "$FLUXFS" fsck --json "$S/bad"
 exits 4 '"first_byte": ' "$FLUXFS" fsck --json "$S/bad"
 exits 0 "^/big:$" "$FLUXFS" ls -R "$S/bad"
 exits 4 "needs -y" "$FLUXFS" fsck -p "$S/bad"
+grep -q "/big/[0-9]*: bytes [0-9]* to [0-9]* are lost" "$S/exits.out" || fail "-p names no file"
 exits 1 "/big/[0-9]*: bytes [0-9]* to [0-9]* are lost" "$FLUXFS" fsck -y "$S/bad"
 exits 0 "lost since an earlier repair" "$FLUXFS" fsck -n "$S/bad"
 damaged=$(sed -n 's|^/big/\([0-9]*\): bytes .* are lost.*|\1|p' "$S/report" | head -n 1)

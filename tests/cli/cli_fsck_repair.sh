@@ -33,6 +33,8 @@ for phase in store facts names inodes tree; do
     exits 4 "^Phase [1-5]: $phase" "$FLUXFS" fsck -n "$S/bad"
 done
 same "$before" "$(files "$S/bad")" "files after -n"
+"$FLUXFS" fsck -n "$STORE" >"$S/phases" || fail "fsck -n"
+same "1 2 3 4 5 " "$(sed -n 's/^Phase \([0-9]\): .*/\1/p' "$S/phases" | tr '\n' ' ')" "phases"
 
 say "without a mode and without a terminal nothing is asked"
 exits 8 "there is no terminal to ask at" "$FLUXFS" fsck "$S/bad"
@@ -43,6 +45,7 @@ say "-p repairs what is safe, -y all"
 exits 5 "repaired: take it off the list" "$FLUXFS" fsck -p "$S/bad"
 exits 4 "left: -y would delete the keys" "$FLUXFS" fsck -a "$S/bad"
 exits 1 "repaired: delete the keys" "$FLUXFS" fsck -y -v "$S/bad"
+same 1 "$(grep -c '^Phase 1: ' "$S/exits.out")" "first phases in several rounds"
 exits 0 ": clean: 5 files" "$FLUXFS" fsck -y -f -r "$S/bad"
 exits 0 ": clean: 5 files" "$FLUXFS" fsck -p "$S/bad"
 exits 16 "only one of" "$FLUXFS" fsck -p -y "$S/bad"
@@ -88,6 +91,7 @@ for option in -C5 "-C 5"; do
     grep -q "^1 [0-9]* [0-9]* $STORE$" "$S/progress" || fail "$option: no progress of phase 1"
     grep -q "^5 [0-9]* [0-9]* $STORE$" "$S/progress" || fail "$option: no progress of phase 5"
     ! grep -qv "^[1-5] [0-9]* [0-9]* $STORE$" "$S/progress" || fail "$option: other lines"
+    same 1 "$(grep -c "^1 0 1 $STORE$" "$S/progress")" "$option: beginnings of phase 1"
 done
 
 # ask STATUS ANSWERS: fsck asks on a terminal.

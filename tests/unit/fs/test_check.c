@@ -280,6 +280,9 @@ static void a_store_without_a_file_system_cannot_be_checked(void **state)
     assert_int_equal(lsm_delete(fs_db(f->fs), "Ssecret", 7, 0), 0);
     key_ino(&k, KEY_INODE, FS_ROOT_INO);
     del(f, &k);
+    put(f, &k, "no record", 9);
+    expect(f, 2, CHECK_SUPER, "", "\"format\" is missing");
+    del(f, &k);
     assert_int_equal(check_run(fs_db(f->fs), NULL, &r), -ERR_NO_FILE_SYSTEM);
 }
 

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "fs/fsck.h"
+#include "fs/inode.h"
+#include "fs/key.h"
 #include "fs/super.h"
 #include "lib/scratch.h"
 
@@ -26,6 +28,7 @@ enum {
 struct answer {
     struct check_result result;
     uint64_t memory_kib; /* largest resident set */
+    uint64_t repaired_count, array_len_max;
     double seconds;
     int err;
 };
@@ -106,8 +109,121 @@ static void check_here(const char *path, size_t memory_len, struct answer *ret)
     ret->memory_kib = largest_memory();
 }
 
-/* In a child: with memory_len 0 the store is made, else it is checked. */
-static void in_child(const char *path, uint64_t count, size_t memory_len, struct answer *ret)
+/* --- Repair --- */
+
+enum {
+    GROUP = 1000,
+    BUDGET_LEN = 256 << 10, /* the least that a list takes */
+    CACHE_LEN = 8 << 20,
+};
+
+/* The longest array so far. The linker puts this before reallocarray (tests/CMakeLists.txt). */
+static size_t array_len_max;
+
+void *__real_reallocarray(void *items, size_t count, size_t len);
+void *__wrap_reallocarray(void *items, size_t count, size_t len);
+
+void *__wrap_reallocarray(void *items, size_t count, size_t len)
+{
+    array_len_max = count * len > array_len_max ? count * len : array_len_max;
+    return __real_reallocarray(items, count, len);
+}
+
+/* In one directory: names that lead to nothing, and files whose link count is wrong, in turn. */
+static void make_damage(const char *path, uint64_t count)
+{
+    struct super_facts facts;
+    struct lsm_options lo;
+    struct lsm_batch *b;
+    struct lsm_db *db;
+
+    must(fs_mkfs(path, NULL));
+    super_store_options(&lo);
+    must(lsm_open(path, &lo, &db));
+    must(super_get(db, true, &facts));
+    must(lsm_batch_new(&b));
+    for (uint64_t i = 0; i < count; i++) {
+        struct inode in = {.ino = (uint64_t)GROUP << 16 | i, .mode = S_IFREG, .nlink = 7};
+        uint8_t value[DIRENT_VALUE_LEN];
+        char name[32];
+        int len = snprintf(name, sizeof(name), "%llu", (unsigned long long)i);
+        struct key k;
+
+        key_dirent(&k, FS_ROOT_INO, dirent_hash(facts.secret, name, (size_t)len), name,
+                   (size_t)len);
+        put_le64(value, in.ino);
+        value[8] = S_IFREG >> 12;
+        must(lsm_batch_put(b, k.data, k.len, value, sizeof(value)));
+        if (i % 2)
+            must(inode_put(b, &in));
+        if (lsm_batch_count(b) < 10000 && i + 1 < count)
+            continue;
+        must(lsm_write(db, b, 0));
+        lsm_batch_clear(b);
+    }
+    lsm_batch_free(b);
+    must(super_write_group_next(db, GROUP * 2));
+    must(lsm_close(db));
+}
+
+static bool only_safe(void *arg, const struct check_problem *problem, bool safe, const char *what)
+{
+    (void)arg;
+    (void)problem;
+    (void)what;
+    return safe;
+}
+
+static void repair_here(const char *path, size_t memory_len, bool all, struct answer *ret)
+{
+    struct repair_options o = {.check = {.memory_len = memory_len, .skip_store = true},
+                               .decide = all ? NULL : only_safe};
+    struct repair_result r;
+    struct lsm_options lo;
+    struct lsm_db *db;
+
+    super_store_options(&lo);
+    lo.cache_bytes = CACHE_LEN;
+    must(lsm_open(path, &lo, &db));
+    array_len_max = 0;
+    ret->err = repair_run(db, &o, &r);
+    ret->array_len_max = array_len_max;
+    ret->result = r.last;
+    ret->repaired_count = r.repaired_count;
+    must(lsm_close(db));
+}
+
+/* --- Each in a process of its own --- */
+
+enum child {
+    CHILD_MAKE,
+    CHILD_CHECK,
+    CHILD_DAMAGE,
+    CHILD_REPAIR_SAFE,
+    CHILD_REPAIR_ALL,
+};
+
+static void act(enum child what, const char *path, uint64_t count, size_t memory_len,
+                struct answer *ret)
+{
+    switch (what) {
+    case CHILD_MAKE:
+        make_inodes(path, count);
+        break;
+    case CHILD_CHECK:
+        check_here(path, memory_len, ret);
+        break;
+    case CHILD_DAMAGE:
+        make_damage(path, count);
+        break;
+    case CHILD_REPAIR_SAFE:
+    case CHILD_REPAIR_ALL:
+        repair_here(path, memory_len, what == CHILD_REPAIR_ALL, ret);
+    }
+}
+
+static void in_child_do(enum child what, const char *path, uint64_t count, size_t memory_len,
+                        struct answer *ret)
 {
     int fds[2], status;
     pid_t pid;
@@ -119,10 +235,7 @@ static void in_child(const char *path, uint64_t count, size_t memory_len, struct
     if (!pid) {
         struct answer a = {.err = 0};
 
-        if (memory_len)
-            check_here(path, memory_len, &a);
-        else
-            make_inodes(path, count);
+        act(what, path, count, memory_len, &a);
         _exit(write(fds[1], &a, sizeof(a)) != (ssize_t)sizeof(a));
     }
     close(fds[1]);
@@ -130,6 +243,12 @@ static void in_child(const char *path, uint64_t count, size_t memory_len, struct
     close(fds[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+}
+
+/* With memory_len 0 the store is made, else it is checked. */
+static void in_child(const char *path, uint64_t count, size_t memory_len, struct answer *ret)
+{
+    in_child_do(memory_len ? CHILD_CHECK : CHILD_MAKE, path, count, memory_len, ret);
 }
 
 static void the_same_is_found_with_little_memory(void **state)
@@ -156,6 +275,28 @@ static void the_same_is_found_with_little_memory(void **state)
     scratch_free(dir);
 }
 
+static void a_repair_keeps_to_its_budget(void **state)
+{
+    uint64_t count = env_number("TEST_INODES", 80000);
+    char *dir = scratch_new(), path[300];
+    struct answer safe, all;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/store", dir);
+    in_child_do(CHILD_DAMAGE, path, count, 0, &safe);
+    in_child_do(CHILD_REPAIR_SAFE, path, 0, BUDGET_LEN, &safe);
+    in_child_do(CHILD_REPAIR_ALL, path, 0, BUDGET_LEN, &all);
+    assert_int_equal(safe.err, 0);
+    assert_int_equal(safe.repaired_count, count / 2 + 1); /* and the root's size */
+    assert_int_equal(safe.result.problems[CHECK_ENTRY_INODE], count / 2);
+    assert_int_equal(all.err, 0);
+    assert_int_equal(all.repaired_count, count / 2);
+    assert_int_equal(all.result.problem_count, 0);
+    assert_in_range(safe.array_len_max, 1, BUDGET_LEN);
+    assert_in_range(all.array_len_max, 1, BUDGET_LEN);
+    scratch_free(dir);
+}
+
 /* A full disk below the temporary file ends the check with its error. */
 static void a_temporary_file_that_cannot_be_made_ends_the_check(void **state)
 {
@@ -176,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_is_found_with_little_memory),
+        cmocka_unit_test(a_repair_keeps_to_its_budget),
         cmocka_unit_test(a_temporary_file_that_cannot_be_made_ends_the_check),
     };
 

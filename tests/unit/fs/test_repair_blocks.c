@@ -59,6 +59,51 @@ static void blocks_behind_the_end_move_to_lost_found(void **state)
     kv_clear(&before);
 }
 
+/* Of a file with blocks behind its end, one part of a block and two whole ones. */
+static void hide_blocks(struct fixture *f, uint64_t ino, uint64_t count)
+{
+    struct inode in = load(f, ino);
+
+    put_block(f, ino, 9, "123456789012345hidden", 21);
+    put_block(f, ino, 100, "behind", 6);
+    put_block(f, ino, 101, "more", 4);
+    in.block_count = count;
+    store(f, &in);
+}
+
+static void a_file_with_blocks_behind_its_end_is_left_whole_by_p(void **state)
+{
+    /* As its inode says, as there are, and neither. */
+    static const uint64_t counts[] = {1, 3, 2, 77};
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct repair_result r;
+    char name[64];
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct kv_model damaged;
+        struct repair_run_arg arg;
+
+        hide_blocks(f, t.sparse, counts[i]);
+        take_keys(fs_db(f->fs), &damaged);
+        expect(f, 1, CHECK_BLOCK_PLACE, "/sparse", "blocks reach behind the end");
+        arg = repair(f, true);
+        assert_int_equal(arg.done, 0);
+        assert_int_equal(arg.declined, 1);
+        assert_same(f, &damaged);
+        kv_clear(&damaged);
+
+        repair_db(fs_db(f->fs), false, &r);
+        assert_int_equal(r.found_count, 1);
+        assert_int_equal(r.repaired_count, 1);
+        assert_int_equal(load(f, t.sparse).block_count, 1);
+        expect_bytes(f, t.sparse, BLOCK_LEN * 9, "123456789012345");
+        expect_clean(f);
+    }
+    expect_bytes(f, in_lost_found(f, number_name(t.sparse, ".blocks", name)), BLOCK_LEN * 100,
+                 "behind");
+}
+
 static void many_blocks_behind_the_end_move_in_parts(void **state)
 {
     static uint8_t data[BLOCK_LEN];
@@ -327,6 +372,54 @@ static void lost_facts_are_written_again(void **state)
     fixture_reopen(f);
 }
 
+/* As after damage that took the blocks of a table with the facts and the root. */
+static void without_facts_and_root_a_file_system_is_known_by_its_inodes(void **state)
+{
+    static const char *const keys[] = {"Sformat",  "Ssecret",     "Sblock_len", "Suuid",
+                                       "Screated", "Sgroup_next", "Slabel"};
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct key k;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        del_fact(f, keys[i]);
+    key_ino(&k, KEY_INODE, FS_ROOT_INO);
+    del(f, &k);
+    expect(f, 2, CHECK_SUPER, NULL, "\"format\" is missing");
+    assert_true(repair(f, false).done > 0);
+    fixture_reopen(f);
+    expect_clean(f);
+    assert_int_equal(ino_of(f->fs, FS_ROOT_INO, "dir"), t.dir);
+    assert_int_equal(ino_of(f->fs, t.dir, "file"), t.file);
+}
+
+static void a_store_of_another_program_is_not_taken_for_one(void **state)
+{
+    struct fixture *f = *state;
+    struct repair_options o = {.check = {.skip_store = true}};
+    struct repair_result r;
+    struct lsm_iter *it;
+    struct kv_model before;
+    struct key k;
+    int more;
+
+    assert_int_equal(lsm_iter_new(fs_db(f->fs), NULL, NULL, 0, NULL, 0, &it), 0);
+    for (more = lsm_iter_first(it); more == 1; more = lsm_iter_next(it)) {
+        const void *key = lsm_iter_key(it, &k.len);
+
+        assert_int_equal(lsm_delete(fs_db(f->fs), key, k.len, 0), 0);
+    }
+    lsm_iter_free(it);
+    key_ino(&k, KEY_INODE, 77);
+    put(f, &k, "a value of 8 and more bytes", 27);
+    key_block(&k, 77, 1);
+    put(f, &k, "block", 5);
+    take_keys(fs_db(f->fs), &before);
+    assert_int_equal(repair_run(fs_db(f->fs), &o, &r), -ERR_NO_FILE_SYSTEM);
+    assert_same(f, &before);
+    kv_clear(&before);
+}
+
 static void expect_block_len(struct fixture *f, uint32_t len)
 {
     uint8_t right[4];
@@ -463,6 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHECK_TEST(blocks_behind_the_end_move_to_lost_found),
+        CHECK_TEST(a_file_with_blocks_behind_its_end_is_left_whole_by_p),
         CHECK_TEST(many_blocks_behind_the_end_move_in_parts),
         CHECK_TEST(blocks_of_what_is_no_file_move_to_lost_found),
         CHECK_TEST(lost_and_found_is_made_once),
@@ -475,6 +569,8 @@ int main(void)
         CHECK_TEST(impossible_attributes_are_deleted),
         CHECK_TEST(foreign_keys_are_deleted),
         CHECK_TEST(lost_facts_are_written_again),
+        CHECK_TEST(without_facts_and_root_a_file_system_is_known_by_its_inodes),
+        CHECK_TEST(a_store_of_another_program_is_not_taken_for_one),
         cmocka_unit_test_setup_teardown(a_lost_block_length_is_found_where_most_blocks_are_shorter,
                                         large_setup, check_teardown),
         CHECK_TEST(marks_of_lost_blocks_do_not_raise_the_block_length),
