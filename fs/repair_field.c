@@ -4,6 +4,10 @@
  */
 #include "fs/repair_impl.h"
 
+enum {
+    DELETES_MAX = 1000 /* keys in one transaction */
+};
+
 /* value + expected - found, not below 0. */
 static uint64_t corrected(uint64_t value, const struct check_finding *f)
 {
@@ -163,15 +167,46 @@ int fix_orphan_named(struct repair *r, const struct check_finding *f)
     return tx_end(&tx, err);
 }
 
+/* Delete some; *ret_more: there are others. */
+static int delete_some(struct tx *tx, uint64_t ino, bool *ret_more)
+{
+    struct lsm_iter *it;
+    struct key lower, upper;
+    int err = 0, rc;
+
+    *ret_more = false;
+    key_ino(&lower, KEY_XATTR, ino);
+    key_ino(&upper, KEY_XATTR, ino + 1);
+    rc = lsm_iter_new(tx->r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
+    if (rc)
+        return rc;
+    for (rc = lsm_iter_first(it); rc == 1 && lsm_batch_count(tx->batch) < DELETES_MAX;
+         rc = lsm_iter_next(it)) {
+        size_t len;
+        const void *key = lsm_iter_key(it, &len);
+
+        err = lsm_batch_delete(tx->batch, key, len);
+        if (err)
+            break;
+    }
+    lsm_iter_free(it);
+    *ret_more = !err && rc == 1;
+    return err ? err : rc < 0 ? rc : 0;
+}
+
+/* One by one: of range deletions every later read would have to take account. */
 int fix_xattrs_delete(struct repair *r, const struct check_finding *f)
 {
-    struct key start, end;
-    struct tx tx;
-    int err = tx_begin(&tx, r);
+    bool more;
 
-    if (err)
-        return err;
-    key_ino(&start, KEY_XATTR, f->ino);
-    key_ino(&end, KEY_XATTR, f->ino + 1);
-    return tx_end(&tx, lsm_batch_delete_range(tx.batch, start.data, start.len, end.data, end.len));
+    do {
+        struct tx tx;
+        int err = tx_begin(&tx, r);
+
+        if (!err)
+            err = tx_end(&tx, delete_some(&tx, f->ino, &more));
+        if (err)
+            return err;
+    } while (more);
+    return 0;
 }
