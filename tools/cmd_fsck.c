@@ -2,15 +2,15 @@
  * fluxfs fsck: check a store and repair it, and exit as fsck(8) wants it.
  *
  * With -n the store is opened read-only. Else it is opened for writing, which excludes everybody
- * else; the repairs are such that an interruption may end them anywhere (fs/repair.c), so a signal
- * just ends the process.
+ * else; the repairs are such that an interruption may end them anywhere (fs/repair/repair.c), so a
+ * signal just ends the process.
  */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/check_store.h"
+#include "fs/check/check_store.h"
 #include "fs/super.h"
 #include "lsm/base/err.h"
 #include "tools/commands.h"

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fs/fsck.h"
+#include "fs/check/fsck.h"
 #include "tools/cli.h"
 #include "tools/progress.h"
 

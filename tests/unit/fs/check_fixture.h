@@ -7,7 +7,7 @@
 
 #include <fcntl.h>
 
-#include "fs/fsck.h"
+#include "fs/check/fsck.h"
 #include "fs/super.h"
 #include "unit/fs/fs_fixture.h"
 

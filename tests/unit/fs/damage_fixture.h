@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/check_store.h"
+#include "fs/check/check_store.h"
 #include "fs/lost_mark.h"
 #include "fs/super.h"
 #include "lib/rng.h"

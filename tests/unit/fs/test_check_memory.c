@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs/fsck.h"
+#include "fs/check/fsck.h"
 #include "fs/inode.h"
 #include "fs/key.h"
 #include "fs/super.h"

@@ -1,7 +1,7 @@
 /*
  * Repairs of blocks, attributes, superblock facts and foreign keys.
  */
-#include "fs/loss.h"
+#include "fs/check/loss.h"
 #include "fs/lost_mark.h"
 #include "fs/super.h"
 #include "lsm/base/err.h"

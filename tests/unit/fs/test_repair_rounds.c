@@ -4,7 +4,7 @@
 #include "unit/fs/fsck_fixture.h"
 
 enum {
-    NAMES_OF_LOST_FOUND = 100 /* as many as repairs try (fs/repair_lost.c) */
+    NAMES_OF_LOST_FOUND = 100 /* as many as repairs try (fs/repair/repair_lost.c) */
 };
 
 /* What a run said of one inode. */

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "fs/sort_spill.h"
+#include "fs/check/sort_spill.h"
 #include "lib/rng.h"
 #include "lib/scratch.h"
 #include "lsm/base/err.h"
