@@ -233,7 +233,8 @@ unmount_below() {
 finish() {
     finish_status=$1
     trap - EXIT
-    trap '' INT TERM HUP
+    # Who reads what is said may have gone: that must not end the cleaning up.
+    trap '' INT TERM HUP PIPE
     set +e
     cd /
     if command -v test_cleanup >/dev/null; then
@@ -281,5 +282,6 @@ trap 'finish $?' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 141' PIPE
 mkdir "$MNT"
 : >"$LOG"
