@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "crash/crash_store.h"
-#include "fs/fsck.h"
+#include "fs/check/fsck.h"
 #include "fs/impl.h"
 #include "fs/super.h"
 #include "lib/scratch.h"
