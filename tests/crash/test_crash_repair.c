@@ -18,7 +18,10 @@ struct damaged {
     uint64_t losses; /* 1: something was lost */
 };
 
-/* Tables of several blocks in two levels, large values, a log that was synced in part. */
+/*
+ * Tables of several blocks in two levels, large values, a log that was synced in part. Each has
+ * keys that the later ones leave alone, so that what is lost of it shows.
+ */
 static struct crash_store *make_store(const char *scenario)
 {
     struct crash_store *s = crash_store_new(scenario, 0);
@@ -31,12 +34,13 @@ static struct crash_store *make_store(const char *scenario)
     crash_store_compact(s);
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 4; i++)
-            crash_store_write_any(s, 1800, false);
+            crash_store_put(s, 4 + 2 * round + i, i % 2 ? 900 : 2600, false);
+        crash_store_delete(s, 3 - round, false);
         crash_store_flush(s);
     }
     crash_store_snapshot(s, 0);
     for (unsigned i = 0; i < 6; i++)
-        crash_store_put(s, i, i % 2 ? 2600 : 60, i == 3);
+        crash_store_put(s, 7 + i, i % 2 ? 2600 : 60, i == 3);
     crash_store_kill(s);
     return s;
 }
