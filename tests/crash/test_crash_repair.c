@@ -1,8 +1,9 @@
 /*
  * Loss of power at every operation of a repair (lsm_repair) of a damaged store. The next repair
  * completes it: then the store opens, has no damage, and holds what it holds after a repair that
- * nothing cuts; and where something was lost, that is still told. More may be told: a log that was
- * just being made, and holds other bytes than were written, looks as if it had held something.
+ * nothing cuts, with its named snapshot; and where something was lost, that is still told. More may
+ * be told: a log that was just being made, and holds other bytes than were written, looks as if it
+ * had held something.
  */
 #include "lib/cmocka_all.h"
 
@@ -16,6 +17,7 @@ struct damaged {
     struct disk_image *disk;
     uint64_t digest; /* after a repair that is not cut */
     uint64_t losses; /* 1: something was lost */
+    uint64_t named;  /* 1: the named snapshot is there */
 };
 
 /*
@@ -178,6 +180,15 @@ static int note_damage(void *arg, const char *file, uint64_t offset, const char 
     return 0;
 }
 
+static bool has_snapshot(struct lsm_db *db)
+{
+    struct lsm_snapshot *s = NULL;
+    int err = lsm_snapshot_find(db, "a", 1, &s);
+
+    lsm_snapshot_close(db, s);
+    return !err;
+}
+
 static void recover(void *arg, struct env_record *disk, struct crash_outcome *ret)
 {
     const struct damaged *d = arg;
@@ -198,6 +209,7 @@ static void recover(void *arg, struct env_record *disk, struct crash_outcome *re
     if (err)
         crash_outcome_fail(ret, err, "read");
     ret->extra[0] = lsm_losses(db, NULL, NULL) > 0;
+    ret->extra[1] = has_snapshot(db);
     err = lsm_close(db);
     if (err)
         crash_outcome_fail(ret, err, "close");
@@ -227,6 +239,8 @@ static const char *judge(void *arg, size_t point, const struct crash_outcome *o)
     (void)point;
     if (o->digest != d->digest)
         return "holds something else than after a repair that is not cut";
+    if (o->extra[1] < d->named)
+        return "has lost its named snapshot";
     return o->extra[0] >= d->losses ? NULL : "does not tell what was lost";
 }
 
@@ -250,6 +264,7 @@ static void cut_repair(const char *scenario, void (*damage)(struct disk_image *d
     env_record_free(r);
     d.digest = whole.digest;
     d.losses = whole.extra[0];
+    d.named = whole.extra[1];
     r = env_record_new(d.disk, 0);
     assert_true(repair(d.s, r) > 0);
     sweep.record = env_record_get(r);
