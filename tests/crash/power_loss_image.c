@@ -186,16 +186,18 @@ struct building {
     struct buf data;
 };
 
+/* Other bytes than were written, at times only from some place in the piece on. */
 static void garbage(struct building *b, uint64_t piece, uint8_t *to, uint64_t offset, size_t len)
 {
-    struct rng rng = {b->c->seed ^ (piece * 31 + b->file)};
+    struct rng rng = {b->c->seed ^ (b->p->point * 1021 + piece * 31 + b->file)};
     const struct disk_bytes *other = NULL;
-    uint64_t kind = rng_below(&rng, 3);
+    uint64_t kind = rng_below(&rng, 3), from;
 
     if (kind == 2 && b->c->gone.count)
         other = b->p->files[b->c->gone.ops[rng_below(&rng, b->c->gone.count)]].durable;
 
-    for (size_t i = 0; i < len; i++) {
+    from = piece * b->c->piece_len + (rng_below(&rng, 2) ? 0 : rng_below(&rng, b->c->piece_len));
+    for (size_t i = from > offset ? (size_t)(from - offset) : 0; i < len; i++) {
         if (kind == 0)
             to[i] = (uint8_t)rng_next(&rng);
         else if (kind == 1)
@@ -212,12 +214,12 @@ static void change(struct building *b, const struct record_op *op, uint64_t piec
     uint8_t *to = b->data.data + begin;
     size_t len = (size_t)(end - begin);
 
-    if (garbled && op->kind == RECORD_WRITE)
-        garbage(b, piece, to, begin, len);
-    else if (op->kind == RECORD_WRITE && op->data)
+    if (op->kind == RECORD_WRITE && op->data)
         memcpy(to, op->data + (begin - op->offset), len);
     else
         memset(to, 0, len);
+    if (garbled && op->kind == RECORD_WRITE)
+        garbage(b, piece, to, begin, len);
 }
 
 static void apply(struct building *b, uint32_t number, uint64_t piece_len)

@@ -1,8 +1,9 @@
 /*
  * Loss of power at every operation of a repair (lsm_repair) of a damaged store. The next repair
  * completes it: then the store opens, has no damage, and holds what it holds after a repair that
- * nothing cuts; and where something was lost, that is still told. More may be told: a log that was
- * just being made, and holds other bytes than were written, looks as if it had held something.
+ * nothing cuts, with its named snapshot; and where something was lost, that is still told. More may
+ * be told: a log that was just being made, and holds other bytes than were written, looks as if it
+ * had held something.
  */
 #include "lib/cmocka_all.h"
 
@@ -16,9 +17,13 @@ struct damaged {
     struct disk_image *disk;
     uint64_t digest; /* after a repair that is not cut */
     uint64_t losses; /* 1: something was lost */
+    uint64_t named;  /* 1: the named snapshot is there */
 };
 
-/* Tables of several blocks in two levels, large values, a log that was synced in part. */
+/*
+ * Tables of several blocks in two levels, large values, a log that was synced in part. Each has
+ * keys that the later ones leave alone, so that what is lost of it shows.
+ */
 static struct crash_store *make_store(const char *scenario)
 {
     struct crash_store *s = crash_store_new(scenario, 0);
@@ -31,12 +36,13 @@ static struct crash_store *make_store(const char *scenario)
     crash_store_compact(s);
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 4; i++)
-            crash_store_write_any(s, 1800, false);
+            crash_store_put(s, 4 + 2 * round + i, i % 2 ? 900 : 2600, false);
+        crash_store_delete(s, 3 - round, false);
         crash_store_flush(s);
     }
     crash_store_snapshot(s, 0);
     for (unsigned i = 0; i < 6; i++)
-        crash_store_put(s, i, i % 2 ? 2600 : 60, i == 3);
+        crash_store_put(s, 7 + i, i % 2 ? 2600 : 60, i == 3);
     crash_store_kill(s);
     return s;
 }
@@ -174,6 +180,15 @@ static int note_damage(void *arg, const char *file, uint64_t offset, const char 
     return 0;
 }
 
+static bool has_snapshot(struct lsm_db *db)
+{
+    struct lsm_snapshot *s = NULL;
+    int err = lsm_snapshot_find(db, "a", 1, &s);
+
+    lsm_snapshot_close(db, s);
+    return !err;
+}
+
 static void recover(void *arg, struct env_record *disk, struct crash_outcome *ret)
 {
     const struct damaged *d = arg;
@@ -194,6 +209,7 @@ static void recover(void *arg, struct env_record *disk, struct crash_outcome *re
     if (err)
         crash_outcome_fail(ret, err, "read");
     ret->extra[0] = lsm_losses(db, NULL, NULL) > 0;
+    ret->extra[1] = has_snapshot(db);
     err = lsm_close(db);
     if (err)
         crash_outcome_fail(ret, err, "close");
@@ -223,6 +239,8 @@ static const char *judge(void *arg, size_t point, const struct crash_outcome *o)
     (void)point;
     if (o->digest != d->digest)
         return "holds something else than after a repair that is not cut";
+    if (o->extra[1] < d->named)
+        return "has lost its named snapshot";
     return o->extra[0] >= d->losses ? NULL : "does not tell what was lost";
 }
 
@@ -246,6 +264,7 @@ static void cut_repair(const char *scenario, void (*damage)(struct disk_image *d
     env_record_free(r);
     d.digest = whole.digest;
     d.losses = whole.extra[0];
+    d.named = whole.extra[1];
     r = env_record_new(d.disk, 0);
     assert_true(repair(d.s, r) > 0);
     sweep.record = env_record_get(r);
