@@ -73,7 +73,11 @@ static int check_ref(struct replay *r, const struct batch_op *op, uint64_t seqno
     return err;
 }
 
-/* 1 when all large values of a record are there, 0 when the log ends before it, or an error. */
+/*
+ * 1 when all large values of a record are there, 0 when the log ends before it, or an error. A disk
+ * that does not read says nothing about what is there: to end the log for it would take away what
+ * was acknowledged.
+ */
 static int check_refs(struct replay *r, const struct wal_record *record)
 {
     struct slice ops = record->payload;
@@ -87,7 +91,7 @@ static int check_refs(struct replay *r, const struct wal_record *record)
             err = check_ref(r, &op, seqno, &buf);
     }
     buf_free(&buf);
-    if (err && (err_is_damage(err) || err == -EIO) && record->first_seqno > r->synced)
+    if (err_is_damage(err) && record->first_seqno > r->synced)
         return 0;
     return err ? err : 1;
 }
