@@ -258,13 +258,13 @@ static int replay_all(struct replay *r)
 static int install(struct replay *r, struct version *version)
 {
     struct memtable *imms[IMM_COUNT_MAX];
-    struct superversion *sv;
+    struct superversion *sv = sv_new();
 
-    for (unsigned i = 0; i < r->full_count; i++)
-        imms[i] = r->full[r->full_count - 1 - i];
-    sv = sv_new(r->mem, imms, r->full_count, version);
     if (!sv)
         return -ENOMEM;
+    for (unsigned i = 0; i < r->full_count; i++)
+        imms[i] = r->full[r->full_count - 1 - i];
+    sv_fill(sv, r->mem, imms, r->full_count, version);
     mutex_lock(&r->db->mu);
     (void)sv_install_locked(r->db, sv);
     mutex_unlock(&r->db->mu);
