@@ -305,12 +305,13 @@ static int settle(struct replay *r, struct version *version)
     int err = 0;
 
     if (!memtable_empty(r->mem))
-        err = retire(r);
+        err = retire(r); /* there may be no memtable afterwards */
     if (!err)
         err = install(r, version);
+    if (err)
+        return err;
     db->last_seqno = r->seqno;
-    if (!err)
-        err = wal_writer_create(db->env, memtable_number(r->mem), r->seqno, &wal);
+    err = wal_writer_create(db->env, memtable_number(r->mem), r->seqno, &wal);
     if (!err) {
         err = wals_add(db, wal, r->seqno);
         if (err)
