@@ -16,6 +16,8 @@
 
 #include <time.h>
 
+#include "lsm/base/waiting.h"
+
 enum {
     SPACE_CHECK_LEN = 4 << 20,         /* ask the disk again after so many bytes */
     SPACE_CHECK_NS = 100 * 1000000,    /* or after so long */
@@ -242,6 +244,7 @@ int db_switch_memtable(struct lsm_db *db)
 /* Wait until a memtable has been flushed. 1 when there is room again; 0 to write without. */
 static int wait_for_flush(struct lsm_db *db, bool urgent)
 {
+    const char *before = waiting_begin("room in the memtables: a flush");
     uint64_t began = now_ns(CLOCK_MONOTONIC);
     int answer = 1;
 
@@ -256,6 +259,7 @@ static int wait_for_flush(struct lsm_db *db, bool urgent)
         cond_wait_ms(&db->done_cond, &db->mu, FULL_RETRY_MS);
     }
     mutex_unlock(&db->mu);
+    waiting_end(before);
     atomic_fetch_add_explicit(&db->counters.delay_count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&db->counters.delay_us, (now_ns(CLOCK_MONOTONIC) - began) / 1000,
                               memory_order_relaxed);
