@@ -57,9 +57,12 @@ static inline struct mount *req_mount(fuse_req_t req)
 }
 
 /*
- * Answer a request with an error of the file system, 0 for success. Damage is logged, naming the
+ * The errno of an answer: 0 for success, else the one that a program is to see. What is wrong with
+ * the store or the daemon (damage, a disk that fails, no more descriptors) is logged, naming the
  * operation and the inode.
  */
+int answer_errno(const char *op, uint64_t ino, int err);
+/* Answer a request with an error of the file system, 0 for success; logged as above. */
 void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err);
 /*
  * Between a change that was made (err is its answer) and the reply to it: where the options demand
