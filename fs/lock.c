@@ -18,6 +18,7 @@
 
 #include "lsm/base/check.h"
 #include "lsm/base/mutex.h"
+#include "lsm/base/waiting.h"
 
 enum {
     SHARD_COUNT = 64
@@ -156,12 +157,15 @@ NO_TSA int inode_locks_take(struct lock_table *t, const uint64_t *inos, int coun
     ret->count = 0;
     for (int i = 0; i < n; i++) {
         struct inode_lock *l = lock_ref(t, sorted[i]);
+        const char *before;
 
         if (!l) {
             inode_locks_drop(t, ret);
             return -ENOMEM;
         }
+        before = waiting_begin("an inode that another request changes");
         mutex_lock(&l->mu);
+        waiting_end(before);
         ret->held[ret->count++] = l;
     }
     return 0;

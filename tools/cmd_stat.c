@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 
 #include "fs/fs.h"
+#include "fs/fuse/mount.h"
 #include "lsm/base/err.h"
 #include "tools/commands.h"
 #include "tools/facts.h"
@@ -64,6 +66,18 @@ static void add_statvfs(struct facts *f, const struct statvfs *st)
     facts_add_int(f, "free_bytes", (uint64_t)st->f_bavail * st->f_frsize);
 }
 
+/* Why the mounted store takes no writes any more; empty when it does. */
+static void add_failure(struct facts *f, const char *dir)
+{
+    char text[1024];
+    ssize_t len = getxattr(dir, MOUNT_FAILURE_XATTR, text, sizeof(text) - 1);
+
+    if (len < 0)
+        return;
+    text[len] = 0;
+    facts_add_name(f, "read_only_after", text);
+}
+
 static int put_superblock_line(void *arg, const char *line)
 {
     json_t *text = json_string(line);
@@ -97,6 +111,7 @@ static int outside_facts(struct facts *f, const char *store, const struct mount_
             add_statvfs(f, &st);
         else
             facts_add(f, "mount_error", json_string(strerror(errno)));
+        add_failure(f, mount->dir);
     }
     add_superblock(f, store);
     return add_files(f, store);

@@ -1,8 +1,9 @@
 /*
  * A mount of ours, looked at from outside.
  *
- * Whoever asks a stuck daemon waits for ever. So a child asks, and is left behind when it hears
- * nothing: it holds no file of the mount, and dies when the connection does.
+ * Whoever asks a stuck daemon waits for ever. So a child asks, and is killed when it hears nothing.
+ * Until it has ended, the mount is in use by it. Where the daemon has taken the question and never
+ * answers it cannot end, and is left behind: it dies when the connection does.
  */
 #include "tools/live_mount.h"
 
@@ -17,7 +18,8 @@
 #include <unistd.h>
 
 enum {
-    ANSWER_MS_MAX = 5000
+    ANSWER_MS_MAX = 5000,
+    END_MS_MAX = 1000,
 };
 
 /* statfs(2) is answered by the daemon, never from a cache. */
@@ -45,11 +47,15 @@ bool live_mount_answers(const char *dir)
     do
         n = pid < 0 ? 1 : poll(&end, 1, ANSWER_MS_MAX);
     while (n < 0 && errno == EINTR);
-    close(fds[0]);
     if (n == 0) {
         kill(pid, SIGKILL);
+        n = poll(&end, 1, END_MS_MAX);
+        close(fds[0]);
+        if (n > 0)
+            waitpid(pid, NULL, 0);
         return false;
     }
+    close(fds[0]);
     if (pid > 0)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;

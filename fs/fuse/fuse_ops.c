@@ -113,11 +113,19 @@ void attr_to_entry(const struct mount *m, const struct fs_attr *attr, struct fus
     attr_to_stat(m, attr, &ret->attr);
 }
 
+int answer_errno(const char *op, uint64_t ino, int err)
+{
+    int errnum = lsm_errno(err);
+
+    if (errnum != EIO && errnum != EMFILE && errnum != ENFILE)
+        return errnum;
+    mount_log_damage(op, ino, err);
+    return EIO; /* whose limit it is, is no business of the program's */
+}
+
 void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err)
 {
-    if (err < 0 && lsm_is_damage(err))
-        mount_log_damage(op, ino, err);
-    fuse_reply_err(req, lsm_errno(err));
+    fuse_reply_err(req, answer_errno(op, ino, err));
 }
 
 static void kernel_forgets(struct mount *m, const struct touched *t)

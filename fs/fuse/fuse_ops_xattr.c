@@ -5,19 +5,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/fuse/mount.h"
 #include "fs/fuse/remount.h"
 #include "fs/fuse/session.h"
 
-static void reply_options(fuse_req_t req, size_t len)
+static void reply_text(fuse_req_t req, const char *text, size_t len)
 {
-    const char *text = req_mount(req)->options_text;
-
     if (len == 0)
         fuse_reply_xattr(req, strlen(text));
     else if (len < strlen(text))
         fuse_reply_err(req, ERANGE);
     else
         fuse_reply_buf(req, text, strlen(text));
+}
+
+/* Why the store takes no writes any more. */
+static void reply_failure(fuse_req_t req, size_t len)
+{
+    struct lsm_stats stats;
+    int err = lsm_stats(fs_db(req_mount(req)->fs), &stats);
+
+    if (err)
+        reply_err(req, "getxattr", FS_ROOT_INO, err);
+    else
+        reply_text(req, stats.sticky_text, len);
 }
 
 /* What is answered to a request for `len` bytes, of which `r` are there. Frees buf. */
@@ -82,7 +93,11 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
     char *buf;
 
     if (remount_xattr_is(ino, name)) {
-        reply_options(req, len);
+        reply_text(req, req_mount(req)->options_text, len);
+        return;
+    }
+    if (ino == FS_ROOT_INO && !strcmp(name, MOUNT_FAILURE_XATTR)) {
+        reply_failure(req, len);
         return;
     }
     if (!answer_buf(&len, &buf)) {

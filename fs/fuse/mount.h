@@ -13,6 +13,12 @@ enum {
     MOUNT_EXIT_FAILURE = 32,
 };
 
+/*
+ * The extended attribute of a mount's root that tells, in words, which failure has made the store
+ * read-only; empty as long as none has. It is not stored and cannot be set.
+ */
+#define MOUNT_FAILURE_XATTR "system.fluxfs.failure"
+
 struct fuse_mount_options {
     const char *store;       /* made when it does not exist, unless mounted read-only */
     const char *mount_point; /* an existing directory */

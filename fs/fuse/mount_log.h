@@ -19,7 +19,7 @@ void mount_log(enum lsm_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* The callback of fs_options.log. */
 void mount_log_text(void *arg, enum lsm_log_level level, const char *text);
-/* Damage met by an operation, with lsm_detail(); the same one on the same inode only once. */
+/* Trouble met by an operation, with lsm_detail(); the same one on the same inode only once. */
 void mount_log_damage(const char *op, uint64_t ino, int err);
 
 #endif

@@ -99,13 +99,11 @@ static void answer_err(const struct request *r, const char *op, int err)
 {
     struct fuse_out_header head = {
         .len = sizeof(head),
-        .error = -lsm_errno(err),
+        .error = -answer_errno(op, r->head.nodeid, err),
         .unique = r->head.unique,
     };
     struct iovec iov = {&head, sizeof(head)};
 
-    if (err < 0 && lsm_is_damage(err))
-        mount_log_damage(op, r->head.nodeid, err);
     if (writev(fuse_session_fd(r->m->se), &iov, 1) < 0 && errno != ENOENT)
         mount_log(LSM_LOG_WARN, "%s: the kernel refused the answer: %s", op, strerror(errno));
 }

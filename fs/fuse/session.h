@@ -59,9 +59,12 @@ static inline struct mount *req_mount(fuse_req_t req)
 }
 
 /*
- * Answer a request with an error of the file system, 0 for success. Damage is logged, naming the
+ * The errno of an answer: 0 for success, else the one that a program is to see. What is wrong with
+ * the store or the daemon (damage, a disk that fails, no more descriptors) is logged, naming the
  * operation and the inode.
  */
+int answer_errno(const char *op, uint64_t ino, int err);
+/* Answer a request with an error of the file system, 0 for success; logged as above. */
 void reply_err(fuse_req_t req, const char *op, uint64_t ino, int err);
 /* What a change concerns. With a name it is one of entries of directories, else one of an inode. */
 enum {

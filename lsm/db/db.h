@@ -183,9 +183,11 @@ int db_repair(struct env *env, const struct lsm_options *options, bool dry_run,
 /* superversion.c */
 struct superversion *sv_get(struct lsm_db *db); /* a reference to the current one */
 void sv_put(struct superversion *sv);           /* NULL is allowed */
-/* Allocate one; memtables and version get a reference each. NULL when there is no memory. */
-struct superversion *sv_new(struct memtable *mem, struct memtable *const *imms, unsigned imm_count,
-                            struct version *version);
+/* An empty one, to be made before anything is changed for it. NULL when there is no memory. */
+struct superversion *sv_new(void);
+/* What it consists of, once; memtables and version get a reference each. */
+void sv_fill(struct superversion *sv, struct memtable *mem, struct memtable *const *imms,
+             unsigned imm_count, struct version *version);
 /* Make sv the current one; returns the old one for the caller to put after unlocking. */
 struct superversion *sv_install_locked(struct lsm_db *db, struct superversion *sv) REQUIRES(db->mu);
 

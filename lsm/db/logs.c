@@ -6,6 +6,7 @@
  * share: one runs, and covers everything that was visible when it began; the others wait for it,
  * and one of those whom it did not cover runs the next.
  */
+#include "lsm/base/waiting.h"
 #include "lsm/db/db.h"
 
 static void wal_ref_put(struct wal_ref *w)
@@ -163,7 +164,10 @@ int db_sync_to(struct lsm_db *db, uint64_t seqno)
         uint64_t cover;
 
         if (db->sync_running) {
+            const char *before = waiting_begin("the store's disk to sync for another thread");
+
             cond_wait(&db->sync_cond, &db->sync_mu);
+            waiting_end(before);
             err = atomic_load(&db->sticky_err) ? db_writable(db) : 0;
             continue;
         }

@@ -97,14 +97,16 @@ static int append_edit(struct lsm_db *db, struct version_edit *edit, struct vers
 }
 
 /*
- * Make next current, without the memtable that was flushed, and *named the list of snapshots; the
- * old list is left there.
+ * Make next current, in sv, without the memtable that was flushed, and *named the list of
+ * snapshots; the old list is left there.
  */
-static int install(struct lsm_db *db, struct version *next, const struct memtable *flushed,
-                   struct named_snapshots *named) REQUIRES(db->manifest_mu)
+static void install(struct lsm_db *db, struct superversion *sv, struct version *next,
+                    const struct memtable *flushed, struct named_snapshots *named)
+    REQUIRES(db->manifest_mu)
 {
+    struct named_snapshots old_named;
     struct memtable *imms[IMM_COUNT_MAX];
-    struct superversion *sv, *old = NULL;
+    struct superversion *old;
     unsigned count = 0;
 
     mutex_lock(&db->mu);
@@ -112,19 +114,15 @@ static int install(struct lsm_db *db, struct version *next, const struct memtabl
         if (db->sv->imms[i] != flushed)
             imms[count++] = db->sv->imms[i];
     }
-    sv = sv_new(db->sv->mem, imms, count, next);
-    if (sv) {
-        struct named_snapshots old_named = db->named;
-
-        db->named = *named;
-        *named = old_named;
-        old = sv_install_locked(db, sv);
-        background_note_version_locked(db);
-        db->garbage_hint = true;
-    }
+    sv_fill(sv, db->sv->mem, imms, count, next);
+    old_named = db->named;
+    db->named = *named;
+    *named = old_named;
+    old = sv_install_locked(db, sv);
+    background_note_version_locked(db);
+    db->garbage_hint = true;
     mutex_unlock(&db->mu);
     sv_put(old);
-    return sv ? 0 : -ENOMEM;
 }
 
 /* The files of removed tables go when the last reader lets go of them. */
@@ -161,11 +159,13 @@ static int prepare(struct lsm_db *db, struct version_edit *edit, const struct ve
 int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct memtable *flushed)
 {
     struct named_snapshots named = {0};
-    struct superversion *sv;
+    struct superversion *sv, *made = sv_new();
     struct version *next = NULL;
     uint64_t log_number, flushed_seqno;
     int err;
 
+    if (!made)
+        return -ENOMEM;
     mutex_lock(&db->manifest_mu);
     sv = sv_get(db);
     log_number = db->log_number;
@@ -181,12 +181,10 @@ int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct me
     if (err) {
         db->log_number = log_number;
         db->flushed_seqno = flushed_seqno;
+        free(made);
     } else {
-        err = install(db, next, flushed, &named);
-        if (err)
-            err = db_fail(db, err, "no memory for the new set of tables");
-        else
-            mark_obsolete(sv->version, edit);
+        install(db, made, next, flushed, &named);
+        mark_obsolete(sv->version, edit);
     }
     mutex_unlock(&db->manifest_mu);
     named_snapshots_done(&named);

@@ -73,7 +73,11 @@ static int check_ref(struct replay *r, const struct batch_op *op, uint64_t seqno
     return err;
 }
 
-/* 1 when all large values of a record are there, 0 when the log ends before it, or an error. */
+/*
+ * 1 when all large values of a record are there, 0 when the log ends before it, or an error. A disk
+ * that does not read says nothing about what is there: to end the log for it would take away what
+ * was acknowledged.
+ */
 static int check_refs(struct replay *r, const struct wal_record *record)
 {
     struct slice ops = record->payload;
@@ -87,7 +91,7 @@ static int check_refs(struct replay *r, const struct wal_record *record)
             err = check_ref(r, &op, seqno, &buf);
     }
     buf_free(&buf);
-    if (err && (err_is_damage(err) || err == -EIO) && record->first_seqno > r->synced)
+    if (err_is_damage(err) && record->first_seqno > r->synced)
         return 0;
     return err ? err : 1;
 }
@@ -255,13 +259,13 @@ static int replay_all(struct replay *r)
 static int install(struct replay *r, struct version *version)
 {
     struct memtable *imms[IMM_COUNT_MAX];
-    struct superversion *sv;
+    struct superversion *sv = sv_new();
 
-    for (unsigned i = 0; i < r->full_count; i++)
-        imms[i] = r->full[r->full_count - 1 - i];
-    sv = sv_new(r->mem, imms, r->full_count, version);
     if (!sv)
         return -ENOMEM;
+    for (unsigned i = 0; i < r->full_count; i++)
+        imms[i] = r->full[r->full_count - 1 - i];
+    sv_fill(sv, r->mem, imms, r->full_count, version);
     mutex_lock(&r->db->mu);
     (void)sv_install_locked(r->db, sv);
     mutex_unlock(&r->db->mu);
@@ -302,12 +306,13 @@ static int settle(struct replay *r, struct version *version)
     int err = 0;
 
     if (!memtable_empty(r->mem))
-        err = retire(r);
+        err = retire(r); /* there may be no memtable afterwards */
     if (!err)
         err = install(r, version);
+    if (err)
+        return err;
     db->last_seqno = r->seqno;
-    if (!err)
-        err = wal_writer_create(db->env, memtable_number(r->mem), r->seqno, &wal);
+    err = wal_writer_create(db->env, memtable_number(r->mem), r->seqno, &wal);
     if (!err) {
         err = wals_add(db, wal, r->seqno);
         if (err)

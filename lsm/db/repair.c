@@ -267,11 +267,13 @@ static int next_version(struct repair *r, struct version **ret)
 static int switch_manifest(struct repair *r)
 {
     struct manifest_state next = r->state;
+    struct version *version = NULL; /* next.version is the old one, and r->state's, until then */
     struct manifest *m = NULL;
-    int err = next_version(r, &next.version);
+    int err = next_version(r, &version);
 
     if (!err)
         err = env_sync_dir(r->env);
+    next.version = version;
     next.manifest_number = repair_new_number(r);
     next.next_file = r->next_file;
     if (!err) {
@@ -281,7 +283,7 @@ static int switch_manifest(struct repair *r)
         err = manifest_create(r->env, next.manifest_number, &next, &m);
     }
     manifest_close(m);
-    version_unref(next.version);
+    version_unref(version);
     return err;
 }
 

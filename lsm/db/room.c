@@ -16,6 +16,8 @@
 
 #include <time.h>
 
+#include "lsm/base/waiting.h"
+
 enum {
     SPACE_CHECK_LEN = 4 << 20,         /* ask the disk again after so many bytes */
     SPACE_CHECK_NS = 100 * 1000000,    /* or after so long */
@@ -211,14 +213,16 @@ static int switch_log(struct lsm_db *db, uint64_t number)
 
 int db_switch_memtable(struct lsm_db *db)
 {
-    struct superversion *sv, *old;
+    struct superversion *sv = sv_new(), *old;
     struct memtable *imms[IMM_COUNT_MAX], *mem = NULL;
     uint64_t number = db_new_file(db);
-    int err = db_memtable_new(db, number, &mem);
+    int err = sv ? db_memtable_new(db, number, &mem) : -ENOMEM;
 
+    /* The last that may fail: log and memtable may not part. */
     if (!err)
         err = switch_log(db, number);
     if (err) {
+        free(sv);
         memtable_unref(mem);
         return err;
     }
@@ -226,10 +230,9 @@ int db_switch_memtable(struct lsm_db *db)
     imms[0] = db->sv->mem;
     for (unsigned i = 0; i < db->sv->imm_count; i++)
         imms[i + 1] = db->sv->imms[i];
-    sv = sv_new(mem, imms, db->sv->imm_count + 1, db->sv->version);
-    old = sv ? sv_install_locked(db, sv) : NULL;
-    if (sv)
-        db->lead_mem = mem;
+    sv_fill(sv, mem, imms, db->sv->imm_count + 1, db->sv->version);
+    old = sv_install_locked(db, sv);
+    db->lead_mem = mem;
     flush_count_locked(db);
     db->background.filled_ns = now_ns(CLOCK_MONOTONIC);
     cond_broadcast(&db->work_cond);
@@ -237,13 +240,13 @@ int db_switch_memtable(struct lsm_db *db)
     atomic_store(&db->delete_count, 0);
     sv_put(old);
     memtable_unref(mem);
-    /* The log was switched and the memtable was not: the two may not part. */
-    return sv ? 0 : db_fail(db, -ENOMEM, "no memory for a memtable");
+    return 0;
 }
 
 /* Wait until a memtable has been flushed. 1 when there is room again; 0 to write without. */
 static int wait_for_flush(struct lsm_db *db, bool urgent)
 {
+    const char *before = waiting_begin("room in the memtables: a flush");
     uint64_t began = now_ns(CLOCK_MONOTONIC);
     int answer = 1;
 
@@ -258,6 +261,7 @@ static int wait_for_flush(struct lsm_db *db, bool urgent)
         cond_wait_ms(&db->done_cond, &db->mu, FULL_RETRY_MS);
     }
     mutex_unlock(&db->mu);
+    waiting_end(before);
     atomic_fetch_add_explicit(&db->counters.delay_count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&db->counters.delay_us, (now_ns(CLOCK_MONOTONIC) - began) / 1000,
                               memory_order_relaxed);

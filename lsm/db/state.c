@@ -32,19 +32,23 @@ void db_log(struct lsm_db *db, enum lsm_log_level level, const char *fmt, ...)
 int db_fail(struct lsm_db *db, int err, const char *what)
 {
     const char *detail = err_detail();
-    int none = 0;
+    bool first;
 
     if (!*detail)
         detail = err_text(err);
-    if (atomic_compare_exchange_strong(&db->sticky_err, &none, err)) {
-        mutex_lock(&db->mu);
+    /* Whoever finds the store read-only finds the reason as well. */
+    mutex_lock(&db->mu);
+    first = atomic_load(&db->sticky_err) == 0;
+    if (first) {
         snprintf(db->sticky_text, sizeof(db->sticky_text), "%s: %s", what, detail);
+        atomic_store(&db->sticky_err, err);
         /* Writers that wait for room must learn of it. */
         cond_broadcast(&db->done_cond);
-        mutex_unlock(&db->mu);
+    }
+    mutex_unlock(&db->mu);
+    if (first)
         db_log(db, LSM_LOG_ERROR, "%s: the store is read-only from now on: %s: %s", db->env->path,
                what, detail);
-    }
     return db_writable(db);
 }
 

@@ -4,15 +4,19 @@
  */
 #include "lsm/db/db.h"
 
-struct superversion *sv_new(struct memtable *mem, struct memtable *const *imms, unsigned imm_count,
-                            struct version *version)
+struct superversion *sv_new(void)
 {
     struct superversion *sv = calloc(1, sizeof(*sv));
 
-    if (!sv)
-        return NULL;
+    if (sv)
+        atomic_init(&sv->refs, 1);
+    return sv;
+}
+
+void sv_fill(struct superversion *sv, struct memtable *mem, struct memtable *const *imms,
+             unsigned imm_count, struct version *version)
+{
     CHECK(imm_count <= IMM_COUNT_MAX);
-    atomic_init(&sv->refs, 1);
     sv->mem = mem;
     memtable_ref(mem);
     for (unsigned i = 0; i < imm_count; i++) {
@@ -22,7 +26,6 @@ struct superversion *sv_new(struct memtable *mem, struct memtable *const *imms, 
     sv->imm_count = imm_count;
     sv->version = version;
     version_ref(version);
-    return sv;
 }
 
 struct superversion *sv_get(struct lsm_db *db)

@@ -11,6 +11,8 @@
 
 #include <time.h>
 
+#include "lsm/base/waiting.h"
+
 enum {
     GROUP_LEN_MAX = 4 << 20,    /* bytes of batches in one append */
     GROUP_COUNT_MAX = 64,       /* batches in one append */
@@ -52,10 +54,13 @@ struct group {
 
 static void writer_wait(struct lsm_db *db, struct writer *w) REQUIRES(db->queue_mu)
 {
+    const char *before = waiting_begin("another write, which leads this one");
+
     if (!w->has_cond)
         cond_init(&w->cond);
     w->has_cond = true;
     cond_wait(&w->cond, &db->queue_mu);
+    waiting_end(before);
 }
 
 /* Under the queue's lock, so that whoever does not wait yet sees what has changed. */

@@ -9,6 +9,7 @@
 #include "lsm/env/env.h"
 
 #include "lsm/base/err.h"
+#include "lsm/base/waiting.h"
 
 enum {
     NAME_LEN_MAX = 200 /* leaves room for ".tmp" below every host's limit of 255 */
@@ -39,9 +40,13 @@ void env_close(struct env *env)
 
 int env_writer_create(struct env *env, const char *name, struct env_writer **ret)
 {
+    const char *before = waiting_begin("a new file on the store's disk");
     int err = check_change(env, name);
 
-    return err ? err : env->ops->writer_create(env, name, ret);
+    if (!err)
+        err = env->ops->writer_create(env, name, ret);
+    waiting_end(before);
+    return err;
 }
 
 int env_writer_create_behind(struct env *env, const char *name, struct env_writer **ret)
@@ -67,37 +72,51 @@ static void note_shrunk(struct env *env)
 
 int env_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count)
 {
+    const char *waiting = waiting_begin("a write to the store's disk");
     uint64_t before = w->len;
     int err = w->env->ops->writer_append(w, parts, part_count);
 
     note_grown(w->env, w->len - before);
+    waiting_end(waiting);
     return err;
 }
 
 int env_writer_append_sync(struct env_writer *w, const struct slice *parts, unsigned part_count)
 {
     uint64_t before = w->len;
+    const char *waiting;
     int err;
 
-    if (w->env->ops->writer_append_sync) {
-        err = w->env->ops->writer_append_sync(w, parts, part_count);
-        note_grown(w->env, w->len - before);
-        return err;
+    if (!w->env->ops->writer_append_sync) {
+        err = env_writer_append(w, parts, part_count);
+        return err ? err : env_writer_sync(w);
     }
-    err = env_writer_append(w, parts, part_count);
-    return err ? err : env_writer_sync(w);
+    waiting = waiting_begin("a write to the store's disk and its sync");
+    err = w->env->ops->writer_append_sync(w, parts, part_count);
+    note_grown(w->env, w->len - before);
+    waiting_end(waiting);
+    return err;
 }
 
 int env_writer_sync(struct env_writer *w)
 {
-    return w->env->ops->writer_sync(w);
+    const char *before = waiting_begin("the store's disk to sync");
+    int err = w->env->ops->writer_sync(w);
+
+    waiting_end(before);
+    return err;
 }
 
 int env_writer_reserve(struct env_writer *w, uint64_t len)
 {
+    const char *before = waiting_begin("space on the store's disk to be reserved");
+    int err;
+
     if (len > w->len)
         note_grown(w->env, len - w->len);
-    return w->env->ops->writer_reserve(w, len);
+    err = w->env->ops->writer_reserve(w, len);
+    waiting_end(before);
+    return err;
 }
 
 void env_writer_zero(struct env_writer *w, uint64_t len)
@@ -108,8 +127,13 @@ void env_writer_zero(struct env_writer *w, uint64_t len)
 
 int env_writer_truncate(struct env_writer *w, uint64_t len)
 {
+    const char *before = waiting_begin("a file to be cut on the store's disk");
+    int err;
+
     note_shrunk(w->env);
-    return w->env->ops->writer_truncate(w, len);
+    err = w->env->ops->writer_truncate(w, len);
+    waiting_end(before);
+    return err;
 }
 
 int env_writer_close(struct env_writer *w)
@@ -126,7 +150,11 @@ int env_reader_open(struct env *env, const char *name, struct env_reader **ret)
 
 int env_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf, size_t *ret_len)
 {
-    return r->env->ops->reader_read(r, offset, len, buf, ret_len);
+    const char *before = waiting_begin("a read of the store's disk");
+    int err = r->env->ops->reader_read(r, offset, len, buf, ret_len);
+
+    waiting_end(before);
+    return err;
 }
 
 static void read_in_turn(struct env_read *reads, size_t count)
@@ -141,12 +169,14 @@ static void read_in_turn(struct env_read *reads, size_t count)
 
 int env_read_many(struct env *env, struct env_read *reads, size_t count)
 {
+    const char *before = waiting_begin("a read of the store's disk");
     int err = 0;
 
     if (env->ops->read_many && count > 1)
         env->ops->read_many(env, reads, count);
     else
         read_in_turn(reads, count);
+    waiting_end(before);
     /* The last one that failed left its words. */
     for (size_t i = 0; i < count; i++)
         err = reads[i].ret_err ? reads[i].ret_err : err;
@@ -224,12 +254,15 @@ int env_remove(struct env *env, const char *name)
 
 int env_replace_small(struct env *env, const char *name, struct slice contents)
 {
+    const char *before = waiting_begin("a small file to be replaced on the store's disk");
     int err = check_change(env, name);
 
-    if (err)
-        return err;
-    note_grown(env, contents.len);
-    return env->ops->replace_small(env, name, contents);
+    if (!err) {
+        note_grown(env, contents.len);
+        err = env->ops->replace_small(env, name, contents);
+    }
+    waiting_end(before);
+    return err;
 }
 
 int env_sync_file(struct env *env, const char *name)
@@ -241,7 +274,11 @@ int env_sync_file(struct env *env, const char *name)
 
 int env_sync_dir(struct env *env)
 {
-    return env->ops->sync_dir(env);
+    const char *before = waiting_begin("the store's directory to sync");
+    int err = env->ops->sync_dir(env);
+
+    waiting_end(before);
+    return err;
 }
 
 int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)

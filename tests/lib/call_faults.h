@@ -1,0 +1,60 @@
+/*
+ * Calls of the C library and the kernel that fail, for tests: the nth call of a kind, made by
+ * anything that the program is linked with, gives an error instead of doing its work. The program
+ * is linked so that each such call goes through call_faults.c (FAULT_CALLS in
+ * tests/fault/CMakeLists.txt); calls that the C library makes itself do not.
+ *
+ * A sync that does not fail does nothing: the tests lose their unsynced bytes, if they do, by other
+ * means than a power cut, and a run has thousands of syncs.
+ *
+ * One plan at a time, for the whole process. Any thread may be hit.
+ */
+#ifndef TESTS_LIB_CALL_FAULTS_H
+#define TESTS_LIB_CALL_FAULTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Kinds of calls; several make a mask. */
+enum {
+    CALL_ALLOC = 1 << 0,  /* malloc, calloc, realloc, reallocarray, strdup, aligned_alloc, mmap */
+    CALL_OPEN = 1 << 1,   /* of a file or directory, to read */
+    CALL_CREATE = 1 << 2, /* to write */
+    CALL_READ = 1 << 3,
+    CALL_WRITE = 1 << 4,
+    CALL_SYNC = 1 << 5,     /* of a file */
+    CALL_SYNC_DIR = 1 << 6, /* of a directory */
+    CALL_RENAME = 1 << 7,
+    CALL_REMOVE = 1 << 8,
+    CALL_TRUNCATE = 1 << 9,
+    CALL_RESERVE = 1 << 10, /* fallocate */
+    CALL_MKDIR = 1 << 11,
+    CALL_LINK = 1 << 12,
+    CALL_LIST = 1 << 13, /* a directory's names */
+    CALL_STAT = 1 << 14,
+    CALL_SPACE = 1 << 15,
+    CALL_THREAD = 1 << 16, /* a new one */
+    CALL_COPY = 1 << 17,   /* copy_file_range */
+};
+
+enum call_scope {
+    CALL_ONCE,    /* the nth call */
+    CALL_FOREVER, /* and all later ones */
+    CALL_SHORT,   /* the nth write or read does half of its work, the next one fails */
+    CALL_MINE,    /* the nth call of the thread that arms */
+};
+
+/* Let the nth call (from 1, counted from now) of the kinds fail with errno `code`. */
+void call_faults_arm(unsigned kinds, uint64_t nth, int code, enum call_scope scope);
+/* End it. Whether a call has failed. */
+bool call_faults_disarm(void);
+bool call_faults_happened(void);
+/* What the calling thread does in between is the test's own: its calls neither count nor fail. */
+void call_faults_pause(void);
+void call_faults_resume(void);
+/* Calls of the kinds that were armed last, since then. */
+uint64_t call_faults_count(void);
+/* Print to standard error where the call was that failed last. */
+void call_faults_tell(void);
+
+#endif
