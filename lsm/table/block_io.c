@@ -16,8 +16,7 @@
 #include "lsm/base/err.h"
 
 enum {
-    LZ4_RATIO_MAX = 255,      /* a byte of LZ4 never makes more than so many */
-    STACK_RAW_LEN = 16 << 10, /* blocks up to this length are read without an allocation */
+    STACK_RAW_LEN = 16 << 10 /* blocks up to this length are read without an allocation */
 };
 
 _Static_assert(BLOCK_LEN_MAX <= LZ4_MAX_INPUT_SIZE, "every block can be compressed");
