@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/base/codec.h"
 #include "lsm/base/ikey.h"
 
@@ -59,7 +60,7 @@ void blob_header_encode(uint64_t number, uint8_t p[BLOB_HEADER_LEN])
 enum blob_header_state blob_header_check(const uint8_t p[BLOB_HEADER_LEN], uint64_t number)
 {
     if (memcmp(p + HDR_MAGIC, magic, sizeof(magic)) != 0 ||
-        get_le64(p + HDR_CHECKSUM) != XXH3_64bits(p, HDR_CHECKSUM))
+        !checksum_matches(get_le64(p + HDR_CHECKSUM), XXH3_64bits(p, HDR_CHECKSUM)))
         return BLOB_HEADER_DAMAGED;
     if (get_le32(p + HDR_VERSION) > BLOB_FORMAT_VERSION)
         return BLOB_HEADER_NEWER;
@@ -114,7 +115,7 @@ bool blob_record_header_decode(const uint8_t p[BLOB_RECORD_HEADER_LEN], uint64_t
                                    .key_len = get_le16(p + REC_KEY_LEN),
                                    .compression = p[REC_COMPRESSION]};
 
-    if (get_le32(p + REC_CHECK) != header_check(p, number ^ offset))
+    if (!checksum_matches(get_le32(p + REC_CHECK), header_check(p, number ^ offset)))
         return false;
     if (h.key_len < 1 || h.key_len > USER_KEY_LEN_MAX || h.raw_len > BLOB_VALUE_LEN_MAX ||
         h.stored_len > h.raw_len || h.compression > BLOB_LZ4)
@@ -128,6 +129,6 @@ bool blob_record_header_decode(const uint8_t p[BLOB_RECORD_HEADER_LEN], uint64_t
 bool blob_record_intact(const uint8_t p[BLOB_RECORD_HEADER_LEN], struct slice key,
                         struct slice stored, uint64_t number, uint64_t offset)
 {
-    return get_le64(p + REC_CHECKSUM) ==
-           record_checksum(p, blob_hash(key), blob_hash(stored), number ^ offset);
+    return checksum_matches(get_le64(p + REC_CHECKSUM),
+                            record_checksum(p, blob_hash(key), blob_hash(stored), number ^ offset));
 }

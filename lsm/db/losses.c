@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/table/bloom.h"
 #include "lsm/table/sst_salvage.h"
 
@@ -133,7 +134,8 @@ static bool take_record(struct slice *in, struct slice *ret_payload)
         return false;
     checksum = get_le64(head.data + RECORD_CHECKSUM);
     return take_bytes(in, get_le32(head.data + RECORD_PAYLOAD_LEN), ret_payload) &&
-           checksum == XXH3_64bits(head.data + RECORD_PAYLOAD_LEN, ret_payload->len + 4);
+           checksum_matches(checksum,
+                            XXH3_64bits(head.data + RECORD_PAYLOAD_LEN, ret_payload->len + 4));
 }
 
 /* *filter: that of the record before, and then of this one. */

@@ -12,11 +12,11 @@
 #include <lz4.h>
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/base/err.h"
 
 enum {
-    LZ4_RATIO_MAX = 255,      /* a byte of LZ4 never makes more than so many */
-    STACK_RAW_LEN = 16 << 10, /* blocks up to this length are read without an allocation */
+    STACK_RAW_LEN = 16 << 10 /* blocks up to this length are read without an allocation */
 };
 
 _Static_assert(BLOCK_LEN_MAX <= LZ4_MAX_INPUT_SIZE, "every block can be compressed");
@@ -108,7 +108,7 @@ static int check_trailer(const struct block_source *s, struct block_handle h, co
     uint64_t stored = get_le64(raw + h.len + BLOCK_TRAILER_CHECKSUM);
     uint64_t is = checksum(raw, (size_t)h.len, s->number, h.offset);
 
-    if (is == stored)
+    if (checksum_matches(stored, is))
         return 0;
     return err_raise(ERR_SST_BLOCK_CHECKSUM, AT_FMT "checksum %016llx, expected %016llx", AT(s, h),
                      (unsigned long long)is, (unsigned long long)stored);

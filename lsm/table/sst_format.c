@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/base/err.h"
 
 static const uint8_t magic[8] = {'F', 'L', 'U', 'X', 'S', 'S', 'T', '1'};
@@ -57,7 +58,8 @@ int sst_footer_decode(const uint8_t p[FOOTER_LEN], uint64_t number, uint64_t fil
 {
     if (memcmp(p + FOOTER_MAGIC, magic, sizeof(magic)) != 0)
         return reject(ERR_SST_FOOTER, "it does not end with a table's magic number", ret_reason);
-    if (get_le64(p + FOOTER_CHECKSUM) != XXH3_64bits_withSeed(p, FOOTER_CHECKSUM, number))
+    if (!checksum_matches(get_le64(p + FOOTER_CHECKSUM),
+                          XXH3_64bits_withSeed(p, FOOTER_CHECKSUM, number)))
         return reject(ERR_SST_FOOTER, "the footer's checksum is wrong", ret_reason);
     ret->version = get_le32(p + FOOTER_VERSION);
     ret->incompat = get_le32(p + FOOTER_INCOMPAT);

@@ -22,6 +22,7 @@ enum {
 
     BLOCK_TYPE_PLAIN = 0,
     BLOCK_TYPE_LZ4 = 1,
+    LZ4_RATIO_MAX = 255, /* a byte of LZ4 never makes more than so many */
 
     /* A block before compression: one value of the greatest length, and room around it. */
     BLOCK_LEN_MAX = (1 << 30) + (32 << 20),
@@ -57,6 +58,21 @@ struct block_handle {
     uint64_t offset;
     uint64_t len; /* of the payload, without the trailer */
 };
+
+/*
+ * Where it ends; UINT64_MAX for one that no file holds. Blocks of one kind stand in the order of
+ * their keys, and whoever walks over many sees that each begins behind the one before: so the work
+ * is bounded by the file's length, whatever an index says.
+ */
+static inline uint64_t block_end(struct block_handle h)
+{
+    uint64_t end;
+
+    if (__builtin_add_overflow(h.offset, h.len, &end) ||
+        __builtin_add_overflow(end, BLOCK_TRAILER_LEN, &end))
+        return UINT64_MAX;
+    return end;
+}
 
 /* Write at p, which has room for HANDLE_LEN_MAX bytes; returns the first byte after it. */
 static inline uint8_t *put_handle(uint8_t *p, struct block_handle h)

@@ -153,6 +153,18 @@ static bool load_data(struct sst_iter *s, bool backward)
     return false;
 }
 
+/* As load_data, of a block that lies behind the one at hand, or before it. */
+static bool load_next_data(struct sst_iter *s, bool backward)
+{
+    struct block_handle h;
+
+    if (!index_value_decode(s->index.it.value, &h) ||
+        (backward ? block_end(h) <= s->data.handle.offset : h.offset >= block_end(s->data.handle)))
+        return load_data(s, backward);
+    fail(s, sst_raise_format(&s->t->src, s->index.handle, "its blocks are not in order"));
+    return false;
+}
+
 /*
  * While there is no entry at hand, go on to the next block. The index must be at the block that was
  * exhausted, or at its own end.
@@ -175,7 +187,7 @@ static void settle(struct sst_iter *s, bool backward)
                 return;
             seek_edge(&s->index, backward);
         }
-        if (!load_data(s, backward))
+        if (!load_next_data(s, backward))
             return;
         seek_edge(&s->data, backward);
     }

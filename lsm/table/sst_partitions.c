@@ -13,7 +13,10 @@
 #include "lsm/base/err.h"
 #include "lsm/table/sst_impl.h"
 
-/* Copy the key of the entry at hand behind those before it. */
+/*
+ * Copy the key of the entry at hand behind those before it. A key is no longer than what its
+ * partition begins with, so all of them take no more memory than the table has bytes, decompressed.
+ */
 static int add(struct sst *t, const struct block_iter *top, size_t *cap, struct buf *keys)
 {
     struct sst_partition *p;
@@ -33,6 +36,10 @@ static int add(struct sst *t, const struct block_iter *top, size_t *cap, struct 
     atomic_init(&p->filter.kept, NULL);
     if (!top_value_decode(top->value, &p->index.handle, &p->filter.handle))
         return sst_raise_format(&t->src, t->footer.top, "a top index entry has no valid address");
+    if (t->partition_count && p->index.handle.offset < block_end(p[-1].index.handle))
+        return sst_raise_format(&t->src, t->footer.top, "its blocks are not in order");
+    if (keys->len / LZ4_RATIO_MAX > t->src.blocks_end)
+        return sst_raise_format(&t->src, t->footer.top, "its keys are longer than the table");
     t->partition_count++;
     return buf_append(keys, top->key.data, top->key.len);
 }

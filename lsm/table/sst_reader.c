@@ -374,6 +374,7 @@ static int search_data(struct search *s, struct block_handle h)
 
 static int search_entries(struct search *s, struct block_handle h, struct block_iter *it)
 {
+    uint64_t end = 0;
     int err = 1;
 
     block_iter_seek(it, s->target);
@@ -384,6 +385,9 @@ static int search_entries(struct search *s, struct block_handle h, struct block_
 
         if (!index_value_decode(it->value, &data))
             return sst_raise_format(&s->t->src, h, "an index entry has no valid address");
+        if (data.offset < end)
+            return sst_raise_format(&s->t->src, h, "its blocks are not in order");
+        end = block_end(data);
         err = search_data(s, data);
         if (err == 1 && !goes_on(s, it->key))
             err = 0;

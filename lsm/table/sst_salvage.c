@@ -34,6 +34,8 @@ struct salvage {
     struct sst_footer footer;
     uint64_t file_len;
     struct buf last;               /* internal key that the next one must follow; empty at first */
+    struct buf before;             /* the entry before the one that is judged */
+    uint64_t data_end;             /* of the last block that an index led to */
     bool rest_told;                /* that nothing can be read from some place on */
     bool tail_seen;                /* the properties: no data lies behind them */
     struct block_handle filter_at; /* of the partition at hand; length 0: none */
@@ -128,12 +130,12 @@ static void close_block(struct block_iter *it, struct cache_block *block)
 
 /* --- Entries --- */
 
-static bool entry_ok(const struct salvage *s, const struct block_iter *it, const struct slice *to)
+static bool entry_ok(const struct block_iter *it, struct slice before, const struct slice *to)
 {
     uint64_t offset;
     struct slice bytes;
 
-    if (s->last.len && ikey_cmp(buf_slice(&s->last), it->key) >= 0)
+    if (before.len && ikey_cmp(before, it->key) >= 0)
         return false;
     if ((to && ikey_cmp(it->key, *to) > 0) || ikey_user(it->key).len == 0)
         return false;
@@ -151,17 +153,28 @@ static bool entry_ok(const struct salvage *s, const struct block_iter *it, const
     return false;
 }
 
-/* Does the block hold entries of data and nothing else? */
-static bool data_ok(const struct salvage *s, struct block_iter *it, const struct slice *to)
+/* Does the block hold entries of data, in order, and nothing else? 1, 0 or -ENOMEM. */
+static int data_ok(struct salvage *s, struct block_iter *it, const struct slice *to)
 {
+    int err = buf_assign(&s->before, s->last.data, s->last.len);
+
     block_iter_seek_first(it);
     if (!it->valid)
-        return false;
-    for (; it->valid; block_iter_next(it)) {
-        if (!entry_ok(s, it, to))
-            return false;
+        return it->err == -ENOMEM ? -ENOMEM : 0;
+    for (; it->valid && !err; block_iter_next(it)) {
+        if (!entry_ok(it, buf_slice(&s->before), to))
+            return 0;
+        err = buf_assign(&s->before, it->key.data, it->key.len);
     }
-    return !it->err;
+    return err ? err : it->err == -ENOMEM ? -ENOMEM : !it->err;
+}
+
+/* No later entry is told that does not lie behind this key. */
+static int pass(struct salvage *s, struct slice ikey)
+{
+    if (s->last.len && ikey_cmp(buf_slice(&s->last), ikey) >= 0)
+        return 0;
+    return buf_assign(&s->last, ikey.data, ikey.len);
 }
 
 static int tell_entries(struct salvage *s, struct block_iter *it)
@@ -180,13 +193,22 @@ static int salvage_data(struct salvage *s, struct block_handle h, struct slice t
 {
     struct cache_block *block;
     struct block_iter it;
-    int err = read_block(s, h, &it, &block);
+    int err;
 
-    if (!err && !data_ok(s, &it, &to))
+    if (h.offset < s->data_end) {
+        err = lost_block(s, h, &to, sst_raise_format(&s->src, h, "it stands out of order"));
+        return err ? err : pass(s, to);
+    }
+    if (!block_check_handle(&s->src, h))
+        s->data_end = block_end(h);
+    err = read_block(s, h, &it, &block);
+    if (!err)
+        err = data_ok(s, &it, &to);
+    if (!err)
         err = sst_raise_format(&s->src, h, "its entries break the rules of a data block");
-    err = err ? lost_block(s, h, &to, err) : tell_entries(s, &it);
+    err = err < 0 ? lost_block(s, h, &to, err) : tell_entries(s, &it);
     close_block(&it, block);
-    return err ? err : buf_assign(&s->last, to.data, to.len);
+    return err ? err : pass(s, to);
 }
 
 /* --- Range tombstones --- */
@@ -249,7 +271,10 @@ static int salvage_dels(struct salvage *s)
 
 /* --- Blocks without an index --- */
 
-/* The length of the payload of the block that begins with these bytes; 0 when none does. */
+/*
+ * The length of the payload of the block that begins with these bytes; 0 when none does. A search
+ * by checksum and no comparison with one, so it is the same in every build (base/checksum.h).
+ */
 static size_t block_len_of(const struct salvage *s, const uint8_t *p, size_t len, uint64_t offset)
 {
     XXH3_state_t *hash = XXH3_createState();
@@ -312,12 +337,16 @@ static int salvage_found(struct salvage *s, struct block_handle h)
     struct block_iter it;
     int err = read_block(s, h, &it, &block);
 
-    if (!err && dels_ok(&it))
+    if (!err && dels_ok(&it)) {
         err = tell_dels(s, &it);
-    else if (!err && data_ok(s, &it, NULL))
-        err = tell_entries(s, &it);
-    else if (!is_fatal(err))
-        err = note_other(s, block);
+    } else {
+        if (!err)
+            err = data_ok(s, &it, NULL);
+        if (err > 0)
+            err = tell_entries(s, &it);
+        else if (!is_fatal(err))
+            err = note_other(s, block);
+    }
     close_block(&it, block);
     return err;
 }
@@ -348,11 +377,6 @@ static int scan(struct salvage *s, uint64_t offset, uint64_t end, const struct s
 }
 
 /* --- The walk --- */
-
-static uint64_t end_of(struct block_handle h)
-{
-    return h.offset + h.len + BLOCK_TRAILER_LEN;
-}
 
 /* Is this an index whose entries all have addresses? */
 static bool index_ok(struct block_iter *it)
@@ -401,18 +425,18 @@ static int salvage_partitions(struct salvage *s, struct block_iter *top)
         struct block_handle index, filter;
         uint64_t data_end;
 
-        if (!top_value_decode(top->value, &index, &filter)) {
+        if (!top_value_decode(top->value, &index, &filter) || index.offset < begin) {
             set_filter(s, (struct block_handle){0});
             err = tell_lost(s, entries_at(s->footer.top.offset, s->footer.top.len), &top->key,
-                            "an entry of the top index has no address");
+                            "an entry of the top index has no address that can be right");
             continue;
         }
         data_end = filter.len ? filter.offset : index.offset;
         set_filter(s, filter);
         err = salvage_index(s, index, begin, data_end, top->key);
         if (!err)
-            err = buf_assign(&s->last, top->key.data, top->key.len);
-        begin = end_of(index);
+            err = pass(s, top->key);
+        begin = block_end(index);
     }
     set_filter(s, (struct block_handle){0});
     return err;
@@ -507,5 +531,6 @@ int sst_salvage(struct env *env, uint64_t number, const struct sst_salvage_calls
     set_filter(&s, (struct block_handle){0});
     env_reader_close(s.src.reader);
     buf_free(&s.last);
+    buf_free(&s.before);
     return err;
 }

@@ -16,6 +16,7 @@ enum {
 struct text {
     struct sst *t;
     bool full_values;
+    uint64_t data_end; /* of the data block before */
     int (*put)(void *arg, const char *line);
     void *arg;
     struct buf line;
@@ -205,8 +206,12 @@ static int put_data(struct text *x, const struct block_iter *index)
 {
     struct block_handle h;
 
-    if (index_value_decode(index->value, &h))
+    if (index_value_decode(index->value, &h) && h.offset < x->data_end)
+        return put_damage(x, sst_raise_format(&x->t->src, h, "it does not follow the one before"));
+    if (index_value_decode(index->value, &h)) {
+        x->data_end = block_end(h);
         return walk(x, h, begin_data, put_entry);
+    }
     return put_damage(x,
                       err_raise(ERR_SST_BLOCK_FORMAT, "%s/%s: an index entry has no valid address",
                                 x->t->src.reader->env->path, x->t->src.reader->name));

@@ -23,6 +23,7 @@ struct verify {
     struct blob_uses blobs; /* counted */
     bool any_seqno;
     uint64_t covered_len; /* bytes of blocks and footer that were seen */
+    uint64_t data_end;    /* of the data block before */
 };
 
 /* Damage is handed to the caller, who decides whether to go on; anything else ends it all. */
@@ -149,6 +150,8 @@ static int verify_data(struct verify *v, struct block_handle h, struct slice ind
     int err = open_block(v, h, &it, &block);
 
     v->counted.data_block_count++;
+    if (!block_check_handle(&v->t->src, h))
+        v->data_end = block_end(h);
     if (!err) {
         for (block_iter_seek_first(&it); it.valid && !err; block_iter_next(&it))
             err = check_entry(v, h, &it, index_key, filter);
@@ -174,6 +177,8 @@ static int verify_entries(struct verify *v, struct block_handle h, struct block_
             err = report(v, raise_order(v, h, "an index key does not follow the one before"), h);
         else if (!index_value_decode(it->value, &data))
             err = report(v, sst_raise_format(&v->t->src, h, "an entry has no valid address"), h);
+        else if (data.offset < v->data_end)
+            err = report(v, raise_order(v, h, "a block does not follow the one before"), h);
         else
             err = verify_data(v, data, it->key, filter);
         ends_right = slice_eq(it->key, top_key);

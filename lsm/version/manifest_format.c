@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/base/codec.h"
 
 enum {
@@ -49,7 +50,7 @@ const char *manifest_header_check(struct slice file, uint64_t number)
         return "the file is shorter than its header";
     if (memcmp(p + HDR_MAGIC, magic, sizeof(magic)) != 0)
         return "no magic number";
-    if (get_le64(p + HDR_CHECKSUM) != XXH3_64bits(p, HDR_CHECKSUM))
+    if (!checksum_matches(get_le64(p + HDR_CHECKSUM), XXH3_64bits(p, HDR_CHECKSUM)))
         return "header checksum mismatch";
     if (get_le32(p + HDR_VERSION) != MANIFEST_FORMAT_VERSION)
         return "a format version that this program does not know";
@@ -102,15 +103,16 @@ bool manifest_record_at(struct slice file, uint64_t number, size_t offset,
     p = file.data + offset;
     rest = file.len - offset;
     payload_len = get_le32(p + REC_LEN);
-    if (get_le32(p + REC_HEADER_CHECK) != header_check(payload_len, number, offset))
+    if (!checksum_matches(get_le32(p + REC_HEADER_CHECK),
+                          header_check(payload_len, number, offset)))
         return false;
     if (payload_len > rest - REC_PAYLOAD)
         return false;
     record_len = padded(REC_PAYLOAD + (size_t)payload_len);
     if (record_len > rest)
         return false;
-    if (get_le64(p + REC_CHECKSUM) !=
-        XXH3_64bits_withSeed(p + REC_LEN, record_len - REC_LEN, number))
+    if (!checksum_matches(get_le64(p + REC_CHECKSUM),
+                          XXH3_64bits_withSeed(p + REC_LEN, record_len - REC_LEN, number)))
         return false;
     *ret_payload = slice_of(p + REC_PAYLOAD, payload_len);
     *ret_end = offset + record_len;

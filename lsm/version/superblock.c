@@ -15,6 +15,7 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/base/codec.h"
 #include "lsm/base/err.h"
 
@@ -83,7 +84,7 @@ static enum copy_state copy_decode(const uint8_t p[COPY_LEN], struct superblock 
 {
     if (memcmp(p + SB_MAGIC, magic, sizeof(magic)) != 0)
         return COPY_NO_MAGIC;
-    if (get_le64(p + SB_CHECKSUM) != XXH3_64bits(p, SB_CHECKSUM))
+    if (!checksum_matches(get_le64(p + SB_CHECKSUM), XXH3_64bits(p, SB_CHECKSUM)))
         return COPY_CHECKSUM;
     ret->version = get_le32(p + SB_VERSION);
     ret->compat = get_le64(p + SB_COMPAT);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/base/codec.h"
 #include "lsm/base/ikey.h"
 
@@ -69,7 +70,7 @@ void wal_header_encode(uint64_t number, uint64_t last_seqno, uint8_t p[WAL_HEADE
 bool wal_header_intact(const uint8_t p[WAL_HEADER_LEN])
 {
     return memcmp(p + HDR_MAGIC, magic, sizeof(magic)) == 0 &&
-           get_le32(p + HDR_CHECKSUM) == header_checksum(p);
+           checksum_matches(get_le32(p + HDR_CHECKSUM), header_checksum(p));
 }
 
 uint64_t wal_header_number(const uint8_t p[WAL_HEADER_LEN])
@@ -84,7 +85,7 @@ const char *wal_header_decode(const uint8_t p[WAL_HEADER_LEN], uint64_t number,
 
     if (memcmp(p + HDR_MAGIC, magic, sizeof(magic)) != 0)
         return "it has no magic number";
-    if (get_le32(p + HDR_CHECKSUM) != header_checksum(p))
+    if (!checksum_matches(get_le32(p + HDR_CHECKSUM), header_checksum(p)))
         return "its checksum is wrong";
     if (version > WAL_FORMAT_VERSION)
         return "its format is newer than this program";
@@ -107,10 +108,9 @@ static uint64_t header_hash(const uint8_t *p, size_t len, uint64_t number, uint6
     return XXH3_64bits_withSeed(p + REC_HEADER_LEN, len - REC_HEADER_LEN, seed);
 }
 
-static uint32_t payload_checksum(struct slice stored, uint64_t seed)
+static uint64_t payload_hash(struct slice stored, uint64_t seed)
 {
-    return (uint32_t)XXH3_64bits_withSeed(stored.len ? (const void *)stored.data : "", stored.len,
-                                          seed);
+    return XXH3_64bits_withSeed(stored.len ? (const void *)stored.data : "", stored.len, seed);
 }
 
 static uint8_t *put_numbers(uint8_t *p, const struct wal_record *r, size_t stored_len,
@@ -135,7 +135,7 @@ size_t wal_record_encode(const struct wal_record *record, struct slice stored, b
     p[REC_FLAGS] = compressed ? FLAG_LZ4 : 0;
     hash = header_hash(p, len, number, offset);
     put_le16(p + REC_HEADER_CHECK, (uint16_t)hash);
-    put_le32(p + REC_CHECKSUM, payload_checksum(stored, hash));
+    put_le32(p + REC_CHECKSUM, (uint32_t)payload_hash(stored, hash));
     return len;
 }
 
@@ -184,7 +184,7 @@ static bool v2_record_decode(const uint8_t *p, size_t len, uint64_t number, uint
         p[REC_FLAGS] > FLAG_LZ4 || h.header_len > len)
         return false;
     hash = header_hash(p, h.header_len, number, offset);
-    if (get_le16(p + REC_HEADER_CHECK) != (uint16_t)hash)
+    if (!checksum_matches(get_le16(p + REC_HEADER_CHECK), (uint16_t)hash))
         return false;
     if (!take_numbers(slice_of(p + REC_NUMBERS, h.header_len - REC_NUMBERS), h.compressed, &h))
         return false;
@@ -205,7 +205,6 @@ bool wal_record_decode(uint32_t version, const uint8_t *p, size_t len, uint64_t 
 bool wal_record_verify(uint32_t version, const struct wal_record_header *h, struct slice stored)
 {
     if (version == 1)
-        return XXH3_64bits_withSeed(stored.len ? (const void *)stored.data : "", stored.len,
-                                    h->seed) == h->checksum;
-    return payload_checksum(stored, h->seed) == h->checksum;
+        return checksum_matches(h->checksum, payload_hash(stored, h->seed));
+    return checksum_matches(h->checksum, (uint32_t)payload_hash(stored, h->seed));
 }

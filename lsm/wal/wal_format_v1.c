@@ -4,6 +4,7 @@
  */
 #include <xxhash.h>
 
+#include "lsm/base/checksum.h"
 #include "lsm/base/codec.h"
 #include "lsm/base/ikey.h"
 #include "lsm/wal/wal_format.h"
@@ -37,7 +38,8 @@ bool wal_v1_record_decode(const uint8_t *p, size_t len, uint64_t number, uint64_
     /* The offset first: it costs least, and a search meets millions of places that fail here. */
     if (len < REC_END || get_le64(p + REC_OFFSET) != offset)
         return false;
-    if (get_le32(p + REC_CHECKSUM) != header_checksum(p, number) || get_le32(p + REC_RESERVED))
+    if (!checksum_matches(get_le32(p + REC_CHECKSUM), header_checksum(p, number)) ||
+        get_le32(p + REC_RESERVED))
         return false;
     r = (struct wal_record){.first_seqno = get_le64(p + REC_FIRST_SEQNO),
                             .op_count = get_le32(p + REC_OP_COUNT),
