@@ -6,6 +6,7 @@
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -170,6 +171,58 @@ static void inode_numbers_and_removal(void **state)
     }
 }
 
+static char *map_shared(int fd, size_t len)
+{
+    char *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    expect(map != MAP_FAILED);
+    return map;
+}
+
+/* A map has room behind the end, in the last page; what is stored there belongs to nobody. */
+static void stores_behind_the_end(void **state)
+{
+    char *map, c;
+    int fd;
+
+    (void)state;
+    make_file("f", "text");
+    fd = must(open("f", O_RDWR));
+    map = map_shared(fd, 4096);
+    map[100] = 'z';
+    must(msync(map, 4096, MS_SYNC));
+    must(ftruncate(fd, 200));
+    expect_eq(1, pread(fd, &c, 1, 100));
+    expect_eq(0, c);
+    map[300] = 'z';
+    must(ftruncate(fd, 400));
+    expect_eq(1, pread(fd, &c, 1, 300));
+    expect_eq(deviates("stores behind the end") ? 'z' : 0, c);
+    must(munmap(map, 4096));
+    must(close(fd));
+}
+
+static void holes_and_stores(void **state)
+{
+    char *map;
+    int fd;
+
+    (void)state;
+    make_file("f", "");
+    fd = must(open("f", O_RDWR));
+    must(ftruncate(fd, 1 << 20));
+    map = map_shared(fd, 1 << 20);
+    map[1 << 19] = 'z';
+    if (deviates("`SEEK_DATA` and `SEEK_HOLE`"))
+        must_fail(ENXIO, lseek(fd, 0, SEEK_DATA));
+    else
+        expect_eq(1 << 19, lseek(fd, 0, SEEK_DATA));
+    must(msync(map, 1 << 20, MS_SYNC));
+    expect(lseek(fd, 0, SEEK_DATA) <= 1 << 19);
+    must(munmap(map, 1 << 20));
+    must(close(fd));
+}
+
 static const struct CMUnitTest tests[] = {
     POSIX_TEST(reading_and_the_atime),
     POSIX_TEST(the_size_of_directories),
@@ -180,6 +233,8 @@ static const struct CMUnitTest tests[] = {
     POSIX_TEST(cloning),
     POSIX_TEST(inodes_have_no_table),
     POSIX_TEST(inode_numbers_and_removal),
+    POSIX_TEST(stores_behind_the_end),
+    POSIX_TEST(holes_and_stores),
 };
 
 POSIX_MAIN("differs", tests)
