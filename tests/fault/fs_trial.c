@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "fault/engine_trial.h"
-#include "fs/fsck.h"
+#include "fs/check/fsck.h"
 #include "fs/inode.h"
 #include "fs/key.h"
 #include "lib/cmocka_all.h"
