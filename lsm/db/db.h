@@ -106,8 +106,8 @@ struct lsm_db {
     atomic_bool closing;
     /* The last reading of the disk, see room.c. */
     atomic_uint_fast64_t space_total, space_free, space_checked_ns, space_written;
-    atomic_uint_fast64_t deleted_ns;     /* when something was deleted last; CLOCK_MONOTONIC */
-    atomic_uint_fast64_t await_space_ns; /* no write waits for space before it, CLOCK_MONOTONIC */
+    atomic_uint_fast64_t deleted_ns;    /* when something was deleted last; CLOCK_MONOTONIC */
+    atomic_uint_fast64_t await_vain_ns; /* that deletion was waited for in vain */
     /* Of the superversion's full memtables; written under mu, for the pace of writers. */
     atomic_uint imm_count;
     atomic_uint_fast64_t imms_len; /* bytes */

@@ -113,7 +113,7 @@ static void note_deletions(struct lsm_db *db, const struct group *g)
     if (count == before)
         return;
     atomic_store(&db->delete_count, count);
-    atomic_store(&db->deleted_ns, now_ns(CLOCK_MONOTONIC_COARSE));
+    atomic_store(&db->deleted_ns, now_ns(CLOCK_MONOTONIC));
     if (before)
         return;
     mutex_lock(&db->mu);
