@@ -233,7 +233,9 @@ enum {
 
 /*
  * Apply the batch; flags are LSM_WRITE_ bits or 0. It stays the caller's, unchanged. When it
- * returns 0, every read that begins later sees it. It may wait, when writing outruns compaction.
+ * returns 0, every read that begins later sees it. It may wait: when writing outruns compaction,
+ * and on a full disk, for ten seconds at most, until what was deleted just before gives its space
+ * back.
  *
  * -ENOSPC: the disk is full; nothing was done, and the same call may succeed later. EROFS (by
  * lsm_errno): the store is open read-only, or an earlier write or sync failed and made it so until

@@ -77,18 +77,18 @@ static bool relieve_locked(struct lsm_db *db) REQUIRES(db->mu)
 {
     struct background *bg = &db->background;
     uint64_t now = now_ns(CLOCK_MONOTONIC);
-    bool low;
+    bool has_space;
 
     if (!db->disk_full || db->sv->imm_count || bg->relieving || now < bg->relieve_retry_ns)
         return false;
     bg->relieving = true;
     mutex_unlock(&db->mu);
     queue_try_switch_memtable(db);
-    low = db_space_is_low(db);
+    has_space = db_has_space(db, 0);
     mutex_lock(&db->mu);
     bg->relieving = false;
     bg->relieve_retry_ns = now_ns(CLOCK_MONOTONIC) + RETRY_MS * NS_PER_MS;
-    if (!low)
+    if (has_space)
         background_has_space_locked(db);
     background_wake_locked(db);
     return true;

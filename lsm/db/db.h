@@ -106,6 +106,8 @@ struct lsm_db {
     atomic_bool closing;
     /* The last reading of the disk, see room.c. */
     atomic_uint_fast64_t space_total, space_free, space_checked_ns, space_written;
+    atomic_uint_fast64_t deleted_ns;    /* when something was deleted last; CLOCK_MONOTONIC */
+    atomic_uint_fast64_t await_vain_ns; /* that deletion was waited for in vain */
     /* Of the superversion's full memtables; written under mu, for the pace of writers. */
     atomic_uint imm_count;
     atomic_uint_fast64_t imms_len; /* bytes */
@@ -224,6 +226,11 @@ int db_sync_to(struct lsm_db *db, uint64_t seqno);
 /* Tables hold everything up to seqno durably. */
 void db_note_synced(struct lsm_db *db, uint64_t seqno);
 
+/* await_space.c: after -ENOSPC, wait until there is space for `len` bytes; false when there is
+ * nothing to wait for any more. *give_up_ns is 0 before the first call for a write, and kept for
+ * the next: all of them together wait ten seconds at most. Not by who leads the queue. */
+bool db_await_space(struct lsm_db *db, size_t len, uint64_t *give_up_ns);
+
 /* room.c: what must be so before the leader may write. */
 int db_make_room(struct lsm_db *db, size_t len, bool urgent);
 /* Is there space for `len` bytes more in blob files? Any thread. -ENOSPC. */
@@ -240,8 +247,9 @@ int db_space(struct lsm_db *db, uint64_t *ret_total, uint64_t *ret_free);
 /* The same without listing the files each time: *ret_free may be less than there is, not more. */
 int db_space_quick(struct lsm_db *db, uint64_t *ret_total, uint64_t *ret_free);
 
-/* Is less free than flushes and compactions may need? Reads the disk anew. */
-bool db_space_is_low(struct lsm_db *db);
+/* Is there space for `len` bytes beside what flushes and compactions may need? Reads the disk anew.
+ */
+bool db_has_space(struct lsm_db *db, size_t len);
 /* Kept free for flushes and compactions on a full disk, in proportion on a small one. */
 uint64_t db_space_reserve(uint64_t total_len);
 /* Bytes that may be written to give space back: not what memtables need, nor all of the reserve. */

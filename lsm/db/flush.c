@@ -261,7 +261,7 @@ bool flush_one_locked(struct lsm_db *db)
     }
     if (!err && db->disk_full) {
         mutex_unlock(&db->mu);
-        relieved = !db_space_is_low(db);
+        relieved = db_has_space(db, 0);
         mutex_lock(&db->mu);
     }
     if (relieved)

@@ -104,11 +104,12 @@ static uint64_t space_needed(uint64_t mem_len, size_t len, uint64_t total_len)
     return mem_len + 2 * (uint64_t)len + db_space_reserve(total_len);
 }
 
-bool db_space_is_low(struct lsm_db *db)
+bool db_has_space(struct lsm_db *db, size_t len)
 {
     uint64_t total, free_len;
 
-    return db_space(db, &total, &free_len) || free_len < space_needed(memtables_len(db), 0, total);
+    return db_space(db, &total, &free_len) == 0 &&
+           free_len >= space_needed(memtables_len(db), len, total);
 }
 
 uint64_t db_space_to_spare(struct lsm_db *db)

@@ -118,6 +118,7 @@ static void note_deletions(struct lsm_db *db, const struct group *g)
     if (count == before)
         return;
     atomic_store(&db->delete_count, count);
+    atomic_store(&db->deleted_ns, now_ns(CLOCK_MONOTONIC));
     if (before)
         return;
     mutex_lock(&db->mu);
@@ -353,6 +354,15 @@ static int write_moved(struct lsm_db *db, const struct lsm_batch *b, bool urgent
     return err;
 }
 
+/* On a full disk what was deleted a moment ago may still have to give its space back. */
+static bool try_again(struct lsm_db *db, int err, size_t len, unsigned flags, uint64_t *give_up_ns)
+{
+    if (err != -ENOSPC || flags & LSM_WRITE_URGENT || !db_await_space(db, len, give_up_ns))
+        return false;
+    err_clear();
+    return true;
+}
+
 static int sync_if_asked(struct lsm_db *db, unsigned flags)
 {
     return flags & LSM_WRITE_SYNC ? db_sync_to(db, atomic_load(&db->visible_seqno)) : 0;
@@ -360,6 +370,7 @@ static int sync_if_asked(struct lsm_db *db, unsigned flags)
 
 int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
 {
+    uint64_t give_up_ns = 0;
     int err;
 
     err_clear();
@@ -367,23 +378,34 @@ int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
     if (!err && b->db && b->db != db)
         err = err_raise(EINVAL, "%s: the batch holds copies of values of another store",
                         db->env->path);
-    if (!err && b->count)
-        err = write_moved(db, b, flags & LSM_WRITE_URGENT);
+    if (!err && b->count) {
+        do {
+            err = write_moved(db, b, flags & LSM_WRITE_URGENT);
+        } while (try_again(db, err, b->bytes.len, flags, &give_up_ns));
+    }
     return err ? err : sync_if_asked(db, flags);
+}
+
+static int put_large_once(struct lsm_db *db, struct slice key, struct slice value, bool urgent)
+{
+    struct blob_batch bb;
+    int err = blob_batch_make_put(db, key, value, urgent, &bb);
+
+    return err ? err : write_made(db, &bb, key.len + value.len, urgent);
 }
 
 int db_put_large(struct lsm_db *db, struct slice key, struct slice value, unsigned flags)
 {
-    bool urgent = flags & LSM_WRITE_URGENT;
-    struct blob_batch bb;
+    uint64_t give_up_ns = 0;
     int err;
 
     err_clear();
     err = db_writable(db);
-    if (!err)
-        err = blob_batch_make_put(db, key, value, urgent, &bb);
-    if (!err)
-        err = write_made(db, &bb, key.len + value.len, urgent);
+    if (!err) {
+        do {
+            err = put_large_once(db, key, value, flags & LSM_WRITE_URGENT);
+        } while (try_again(db, err, key.len + value.len, flags, &give_up_ns));
+    }
     return err ? err : sync_if_asked(db, flags);
 }
 

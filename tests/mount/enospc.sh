@@ -59,6 +59,16 @@ sha256sum --quiet -c "$S/sums" || fail "a file is not whole after a remount on a
 rm -rf ./*
 within 60 writes_again || fail "no space has returned after removing everything"
 rm again
+
+say "writing right after removing"
+for round in 1 2; do
+    fill "c$round"
+    grep -qi "no space left" "$S/full.err" || fail "expected ENOSPC, got: $(cat "$S/full.err")"
+    rm ./*
+    for i in 1 2 3 4 5 6 7 8; do
+        cp "$S/piece" "at_once.$i" || fail "no room in round $round for file $i after removing everything"
+    done
+done
 cd /
 umount_fs
 check_store

@@ -106,6 +106,73 @@ static void fill_and_empty(size_t value_len)
     close_store(db);
 }
 
+static int put_random(struct lsm_db *db, size_t len)
+{
+    static uint8_t value[64 << 10];
+
+    for (size_t i = 0; i < len; i += 8)
+        put_le64(value + i, rng_next(&rng));
+    return lsm_put(db, "again", 5, value, len, 0);
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* What was deleted has given nothing back yet; the next write waits for it. */
+static void deleting_makes_room_for_the_next_write(void **state)
+{
+    const size_t lens[] = {1000, 64 << 10, 60000, 3000, 64 << 10, 64 << 10};
+    struct lsm_db *db;
+    int err;
+
+    (void)state;
+    options.size_max = LIMIT_LEN;
+    db = open_store();
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        fill(db, 'a', lens[i], &err);
+        assert_int_equal(err, -ENOSPC);
+        delete_all(db);
+        for (unsigned n = 0; n < 100; n++)
+            assert_int_equal(put_random(db, lens[i]), 0);
+        delete_all(db);
+    }
+    close_store(db);
+}
+
+/* A snapshot keeps what was deleted: there is nothing to wait for, and nobody does for long. */
+static void a_full_store_does_not_wait_in_vain(void **state)
+{
+    struct lsm_snapshot *snapshot;
+    struct lsm_db *db;
+    unsigned refused = 0;
+    uint64_t began;
+    int err;
+
+    (void)state;
+    options.size_max = LIMIT_LEN;
+    db = open_store();
+    fill(db, 'a', 64 << 10, &err);
+    assert_int_equal(err, -ENOSPC);
+    assert_int_equal(lsm_snapshot_open(db, &snapshot), 0);
+    delete_all(db);
+    began = now_ms();
+    for (unsigned n = 0; n < 1000; n++) {
+        err = put_random(db, 64 << 10);
+        assert_true(err == 0 || err == -ENOSPC);
+        refused += err != 0;
+    }
+    assert_true(refused > 900);
+    /* One wait is 10 s at most; a thousand of them would take hours. */
+    assert_true(now_ms() - began < 60000);
+    lsm_snapshot_close(db, snapshot);
+    close_store(db);
+}
+
 static void small_values_fill_a_limited_store(void **state)
 {
     (void)state;
@@ -210,6 +277,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(small_values_fill_a_limited_store),
         TEST(large_values_fill_a_limited_store),
+        TEST(deleting_makes_room_for_the_next_write),
+        TEST(a_full_store_does_not_wait_in_vain),
         TEST(a_store_that_is_larger_already_opens_and_shrinks),
         TEST(a_limit_above_the_disk_is_none),
         TEST(writing_seldom_lists_the_files),

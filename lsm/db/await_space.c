@@ -1,0 +1,66 @@
+/*
+ * Patience on a full disk. What was deleted gives its space back only after it has been flushed and
+ * compacted, so a write that comes right after a deletion may find no space although there will be
+ * some in a moment. It waits for that outside of the queue, where it stops nobody: the next
+ * deletion must get through.
+ *
+ * It waits only while there is something to hope for: something was deleted a short while ago, and
+ * lies in a memtable, or background work runs, or has ended so shortly ago that it may only be
+ * about to try again. Where nothing was deleted, -ENOSPC comes at once; also after somebody has
+ * waited in vain, until something is deleted again.
+ */
+#include "lsm/db/db.h"
+
+#include <time.h>
+
+enum {
+    WAIT_MS_MAX = 10000, /* of one write in all */
+    HOPE_MS = 30000,     /* for what was deleted so long ago nobody waits */
+    QUIET_MS_MAX = 400,  /* without background work, which tries again after half of it */
+    LOOK_MS = 20         /* look at the disk again after so long */
+};
+
+#define NS_PER_MS UINT64_C(1000000)
+
+static bool space_may_come_locked(struct lsm_db *db) REQUIRES(db->mu)
+{
+    const struct background *bg = &db->background;
+
+    return atomic_load(&db->delete_count) || db->sv->imm_count || db->compacting_count ||
+           atomic_load(&bg->idle_count) < bg->worker_count;
+}
+
+/* True when there was something to wait for. */
+static bool wait_a_moment(struct lsm_db *db)
+{
+    bool may_come;
+
+    mutex_lock(&db->mu);
+    may_come = space_may_come_locked(db);
+    /* Workers flush a memtable that is not full only where the disk is. */
+    db->disk_full = db->disk_full || atomic_load(&db->delete_count);
+    cond_broadcast(&db->work_cond);
+    cond_wait_ms(&db->done_cond, &db->mu, LOOK_MS);
+    mutex_unlock(&db->mu);
+    return may_come;
+}
+
+bool db_await_space(struct lsm_db *db, size_t len, uint64_t *give_up_ns)
+{
+    uint64_t now = now_ns(CLOCK_MONOTONIC), deleted = atomic_load(&db->deleted_ns), busy = now;
+
+    if (deleted <= atomic_load(&db->await_vain_ns) || now > deleted + HOPE_MS * NS_PER_MS)
+        return false;
+    if (*give_up_ns == 0)
+        *give_up_ns = now + WAIT_MS_MAX * NS_PER_MS;
+    while (now < *give_up_ns && now < busy + QUIET_MS_MAX * NS_PER_MS &&
+           !atomic_load(&db->sticky_err) && !atomic_load(&db->closing)) {
+        if (wait_a_moment(db))
+            busy = now;
+        if (db_has_space(db, len))
+            return true;
+        now = now_ns(CLOCK_MONOTONIC);
+    }
+    atomic_store(&db->await_vain_ns, deleted);
+    return false;
+}
