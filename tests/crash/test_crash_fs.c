@@ -5,8 +5,10 @@
  * the tree is one that was there between the last sync and the loss.
  *
  * A sequence is named by its operations, each with "!" when a sync follows: TEST_SCENARIO=
- * "rename!,create" runs one. All of length 1 and 2 with TEST_EXHAUSTIVE=1; TEST_LENGTH=3 those of
- * length 3 as well, TEST_PART=I/N only each Nth of them, from the Ith on. Otherwise a sample.
+ * "rename!,create" runs one. All of length 1 are run, and a sample of those of 2 and 3;
+ * TEST_LENGTH=2 or 3 asks for all of that length, TEST_PART=I/N for each Nth of them, from the Ith
+ * on. That, and not TEST_EXHAUSTIVE, which says how many disks are made, is what a long run begins
+ * with.
  */
 #include "lib/cmocka_all.h"
 
@@ -81,11 +83,12 @@ static void run_all(size_t length)
         run_number(i, length);
 }
 
-static bool names_scenario(void)
+/* Whether all sequences of this length are asked for, or one, which may be of it. */
+static bool wants_all(const char *length)
 {
-    const char *s = getenv("TEST_SCENARIO");
+    const char *scenario = getenv("TEST_SCENARIO"), *wanted = getenv("TEST_LENGTH");
 
-    return s && *s;
+    return (scenario && *scenario) || (wanted && strcmp(wanted, length) == 0);
 }
 
 static void sequences_of_one(void **state)
@@ -100,7 +103,7 @@ static void sequences_of_two(void **state)
     struct rng rng = {crash_seed()};
 
     (void)state;
-    if (crash_exhaustive() || names_scenario()) {
+    if (wants_all("2")) {
         run_all(2);
         return;
     }
@@ -110,11 +113,10 @@ static void sequences_of_two(void **state)
 
 static void sequences_of_three(void **state)
 {
-    const char *length = getenv("TEST_LENGTH");
     struct rng rng = {crash_seed() + 1};
 
     (void)state;
-    if (names_scenario() || (length && strcmp(length, "3") == 0)) {
+    if (wants_all("3")) {
         run_all(3);
         return;
     }
