@@ -8,6 +8,7 @@
 #   clang    builds without a warning, also from the thread-safety analysis; unit tests
 #   asan     address, leak and undefined behaviour sanitizers: unit, mount and command tests
 #   tsan     thread sanitizer: the unit tests with threads, and the mount tests with several clients
+#   fuzz     clang: each fuzzer of tests/fuzz for FUZZ_SECONDS, 8 unless set, after its corpus
 # `quick` is what to run before a change is handed in: format, and the release build's unit tests.
 #
 # The last line counts tests, and builds and the format check as one each; the status is 0 when
@@ -34,12 +35,15 @@ packages="gcc libc6-dev make cmake ninja-build pkg-config libfuse3-dev fuse3 lib
     liburing-dev uthash-dev libjansson-dev libcmocka-dev clang clang-format git sqlite3 attr acl
     xz-utils binutils util-linux e2fsprogs squashfs-tools stress-ng fio dbench"
 
+# A part is skipped where these cannot be had.
+optional_packages="libclang-rt-dev"
+
 usage() {
     sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
 }
 
-missing_packages() {
-    for package in $packages; do
+missing_of() {
+    for package in "$@"; do
         dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
             printf '%s ' "$package"
     done
@@ -51,8 +55,9 @@ install_packages() {
         echo
         return
     fi
-    missing=$(missing_packages)
-    if [ -z "$missing" ]; then
+    # shellcheck disable=SC2086 # lists of names
+    missing=$(missing_of $packages) optional=$(missing_of $optional_packages)
+    if [ -z "$missing" ] && { [ -z "$optional" ] || [ "$(id -u)" -ne 0 ]; }; then
         return
     fi
     if [ "$(id -u)" -ne 0 ]; then
@@ -60,12 +65,17 @@ install_packages() {
         echo "    apt-get install -y --no-install-recommends $missing" >&2
         exit 1
     fi
-    echo "== installing $missing"
+    echo "== installing $missing$optional"
     DEBIAN_FRONTEND=noninteractive
     export DEBIAN_FRONTEND
     apt-get update -q
-    # shellcheck disable=SC2086 # a list of names
-    apt-get install -q -y --no-install-recommends $missing
+    # shellcheck disable=SC2086 # lists of names
+    if [ -n "$missing" ]; then
+        apt-get install -q -y --no-install-recommends $missing
+    fi
+    for package in $optional; do
+        apt-get install -q -y --no-install-recommends "$package" || :
+    done
 }
 
 passed=0
@@ -202,7 +212,9 @@ build_in() {
     if [ "$status" -ne 0 ]; then
         cat "$results/cmake.log"
     else
-        attended env NINJA_STATUS='[%f/%t] ' ninja -C "$build/$name" -j "$jobs" --quiet || status=$?
+        # shellcheck disable=SC2086 # $targets is a list of names, or nothing: then all is built
+        attended env NINJA_STATUS='[%f/%t] ' ninja -C "$build/$name" -j "$jobs" --quiet $targets ||
+            status=$?
     fi
     count_check "$name: build" "$status"
     return "$status"
@@ -270,7 +282,37 @@ part_tsan() {
     fi
 }
 
+can_fuzz() {
+    echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n);
+        int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return n && !d; }' |
+        clang -fsanitize=fuzzer,address,undefined -x c - -o "$results/probe" 2>/dev/null
+}
+
+# Each fuzzer is a test. What one finds is kept in the build directory, in found.
+part_fuzz() {
+    if ! can_fuzz; then
+        echo "skipped: fuzz: clang has no libFuzzer here (package libclang-rt-dev)" >>"$results/notes"
+        skipped=$((skipped + 1))
+        return
+    fi
+    targets=fuzzers
+    if build_in fuzz -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DFLUXFS_DCHECK=ON \
+        -DFLUXFS_FUZZ=ON -DFLUXFS_SANITIZE=address,undefined; then
+        echo "== fuzzing"
+        mkdir "$results/fuzz"
+        find tests/fuzz -name 'fuzz_*.c' | sed 's/.*fuzz_\(.*\)\.c/\1/' | sort >"$results/names"
+        attended xargs -a "$results/names" -P "$jobs" -I NAME setpriv --pdeathsig TERM \
+            sh tests/fuzz/run.sh "$build/fuzz" NAME "${FUZZ_SECONDS:-8}" "$results/fuzz" || :
+        while read -r name; do
+            count_check "fuzz: $name" "$(cat "$results/fuzz/$name" 2>/dev/null || echo 1)"
+        done <"$results/names"
+        check_leftovers fuzz 0
+    fi
+    targets=
+}
+
 prefix=
+targets=
 case ${1:-} in
 -h | --help)
     usage
@@ -279,13 +321,13 @@ case ${1:-} in
 esac
 install_packages
 if [ "$#" -eq 0 ]; then
-    set -- format release debug clang asan tsan
+    set -- format release debug clang asan tsan fuzz
 fi
 begin=$(date +%s)
 for part in "$@"; do
     part_begin=$(date +%s)
     case $part in
-    format | release | debug | clang | asan | tsan) "part_$part" ;;
+    format | release | debug | clang | asan | tsan | fuzz) "part_$part" ;;
     quick)
         part_format
         part_release -L unit

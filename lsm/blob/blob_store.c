@@ -21,6 +21,11 @@
 #include "lsm/base/err.h"
 #include "lsm/blob/blob_format.h"
 
+enum {
+    BELIEVED_LEN_MAX = 1 << 20, /* a record may be so long without a look at its file's length */
+    LZ4_RATIO_MAX = 255,        /* a byte of LZ4 never makes more than so many */
+};
+
 struct blob_store {
     /* Constant. */
     struct env *env;
@@ -359,6 +364,26 @@ int blob_meta_len(struct blob_meta *m, uint64_t *ret)
     return 0;
 }
 
+/* Before memory is taken for a long record: no length is believed further than the file reaches. */
+static int check_reach(struct blob_store *s, const struct blob_ref *ref)
+{
+    struct blob_meta *m;
+    struct env_reader *r = NULL;
+    uint64_t len = 0;
+    int err;
+
+    if (ref->len <= BELIEVED_LEN_MAX)
+        return 0;
+    m = blob_store_find(s, ref->file);
+    err = m ? meta_reader(m, &r) : missing(s, ref->file);
+    if (!err)
+        err = env_reader_len(r, &len);
+    if (err || (ref->offset <= len && ref->len <= len - ref->offset))
+        return err;
+    return err_raise(ERR_BLOB_REF, AT_FMT "the file ends at %llu", AT(s, ref),
+                     (unsigned long long)len);
+}
+
 static int read_raw(struct blob_store *s, const struct blob_ref *ref, uint8_t *p)
 {
     struct blob_meta *m = blob_store_find(s, ref->file);
@@ -397,10 +422,11 @@ static int check_record(const struct blob_store *s, const struct blob_ref *ref, 
 int blob_read_record(struct blob_store *s, const struct blob_ref *ref, struct buf *buf,
                      struct blob_record *ret)
 {
-    int err;
+    int err = check_reach(s, ref);
 
     buf->len = 0;
-    err = buf_reserve(buf, (size_t)ref->len);
+    if (!err)
+        err = buf_reserve(buf, (size_t)ref->len);
     if (!err)
         err = read_raw(s, ref, buf->data);
     if (!err)
@@ -415,8 +441,12 @@ static int decompress(const struct blob_store *s, const struct blob_ref *ref,
                       const struct blob_record *r, struct cache_block **ret)
 {
     struct cache_block *b;
-    int err = cache_block_new(BLOB_RECORD_HEADER_LEN + (size_t)r->raw_len, &b), is;
+    int err, is;
 
+    if (r->raw_len > r->stored.len * LZ4_RATIO_MAX)
+        return err_raise(ERR_BLOB_COMPRESSION, AT_FMT "%zu bytes never decompress to %u",
+                         AT(s, ref), r->stored.len, r->raw_len);
+    err = cache_block_new(BLOB_RECORD_HEADER_LEN + (size_t)r->raw_len, &b);
     if (err)
         return err;
     is = LZ4_decompress_safe((const char *)r->stored.data, (char *)b->data + BLOB_RECORD_HEADER_LEN,
@@ -435,8 +465,10 @@ static int read_block(struct blob_store *s, const struct blob_ref *ref, struct c
 {
     struct cache_block *raw;
     struct blob_record r;
-    int err = cache_block_new((size_t)ref->len, &raw);
+    int err = check_reach(s, ref);
 
+    if (!err)
+        err = cache_block_new((size_t)ref->len, &raw);
     if (err)
         return err;
     err = read_raw(s, ref, raw->data);

@@ -60,7 +60,8 @@ struct wal_end {
     enum wal_end_kind kind;
     uint64_t offset;              /* of the first byte that is not part of a valid record */
     uint64_t later_synced_seqno;  /* largest synced_seqno of any valid record found behind the
-                                     torn place; 0 when there is none */
+                                     torn place; 0 when there is none, the greatest number
+                                     there is when the search had to be given up */
     uint64_t later_record_offset; /* of the first such record; 0 when there is none */
 };
 

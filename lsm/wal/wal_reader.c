@@ -10,6 +10,11 @@
  * hole of zeros, and whole records behind it. Nothing there was synced. Damage to synced bytes
  * looks alike, except that later records were written after that sync and say so; wal_reader_end
  * looks for them. No length from the file is believed further than the file reaches.
+ *
+ * A search may meet headers that are right and payloads that are not: after damage each record once
+ * at most. In a log that was made to harm they could be as many as its bytes, each with all that
+ * follows as its payload. So what is read in vain is counted, and in a log that costs more than a
+ * few times its length no further record is valid. Nobody knows then what was synced.
  */
 #include "lsm/wal/wal_format.h"
 
@@ -23,6 +28,7 @@
 enum {
     WINDOW_LEN = 1 << 20,
     LZ4_RATIO_MAX = 256, /* no more than that comes out of a byte */
+    VAIN_RATIO_MAX = 8,  /* times the file's length, of bytes that were read in vain */
 };
 
 struct wal_reader {
@@ -40,6 +46,7 @@ struct wal_reader {
     struct buf window;
     uint64_t window_offset;
     struct buf payload; /* that was compressed */
+    uint64_t vain_len;  /* bytes of payloads behind right headers that were not valid */
 };
 
 /* Bytes [offset, offset + len) of the file, which reaches so far. Valid until the next call. */
@@ -91,6 +98,12 @@ static int open_payload(struct wal_reader *r, const struct wal_record_header *h,
     return is >= 0 && (uint64_t)is == h->payload_len;
 }
 
+/* Has too much been read in vain? */
+static bool gave_up(const struct wal_reader *r)
+{
+    return r->vain_len / VAIN_RATIO_MAX > r->file_len;
+}
+
 /* As record_at, for one version. */
 static int record_of_version(struct wal_reader *r, uint32_t version, uint64_t offset,
                              struct wal_record *ret, uint64_t *ret_len)
@@ -104,17 +117,19 @@ static int record_of_version(struct wal_reader *r, uint32_t version, uint64_t of
 
     if (answer)
         return answer;
-    if (!wal_record_decode(version, p, len, r->number, offset, &h) || h.record_len > left)
+    if (!wal_record_decode(version, p, len, r->number, offset, &h) || h.record_len > left ||
+        gave_up(r))
         return 0;
     answer = look(r, offset, h.header_len + (size_t)h.stored_len, &p);
     if (answer)
         return answer;
     stored = slice_of(p + h.header_len, (size_t)h.stored_len);
-    if (!wal_record_verify(version, &h, stored))
-        return 0;
-    answer = open_payload(r, &h, stored, &h.record.payload);
-    if (answer <= 0)
+    if (wal_record_verify(version, &h, stored))
+        answer = open_payload(r, &h, stored, &h.record.payload);
+    if (answer <= 0) {
+        r->vain_len += h.stored_len;
         return answer;
+    }
     *ret = h.record;
     *ret_len = h.record_len;
     return 1;
@@ -309,6 +324,8 @@ int wal_reader_end(struct wal_reader *r, struct wal_end *ret)
     if (!zeros) {
         end.kind = WAL_END_TORN;
         err = find_later(r, &end);
+        if (gave_up(r))
+            end.later_synced_seqno = SEQNO_MAX;
     }
     if (!err)
         *ret = end;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "crash/crash_store.h"
-#include "fs/fsck.h"
+#include "fs/check/fsck.h"
 #include "fs/super.h"
 #include "lib/scratch.h"
 

@@ -8,6 +8,7 @@
 
 #include "lib/rng.h"
 #include "lsm/base/err.h"
+#include "lsm/base/ikey.h"
 
 static unsigned fill(struct wal_writer *w, uint64_t *seqno, bool urgent)
 {
@@ -282,6 +283,52 @@ static void a_full_disk_gets_no_zeros_ahead(void **state)
     free(bytes);
 }
 
+/*
+ * A log of 64 KiB that begins with headers, each right and of a record up to the file's end that is
+ * not valid, and ends with a record that is. Was that one found?
+ */
+static bool finds_record_behind(unsigned header_count)
+{
+    enum {
+        LEN = 64 << 10,
+        STEP = 64,
+        PAYLOAD_LEN = 100
+    };
+    static uint8_t bytes[LEN];
+    struct wal_record r = {
+        .first_seqno = LAST_SEQNO + 50, .op_count = 1, .synced_seqno = LAST_SEQNO};
+    uint64_t last;
+    struct wal_end end;
+
+    memset(bytes, 'x', LEN);
+    wal_header_encode(NUMBER, LAST_SEQNO, bytes);
+    for (unsigned i = 0; i < header_count; i++) {
+        size_t at = WAL_HEADER_LEN + (size_t)i * STEP;
+
+        r.payload = slice_of(bytes, LEN - at - WAL_RECORD_HEADER_LEN_MAX);
+        wal_record_encode(&r, r.payload, false, NUMBER, at, bytes + at);
+    }
+    r.payload = slice_of(bytes, PAYLOAD_LEN);
+    last = LEN - wal_record_plain_len(&r);
+    r.payload = slice_of(bytes + LEN - PAYLOAD_LEN, PAYLOAD_LEN);
+    wal_record_encode(&r, r.payload, false, NUMBER, last, bytes + last);
+    put_log(NUMBER, slice_of(bytes, LEN));
+    assert_small(0, &end);
+    assert_int_equal(end.kind, WAL_END_TORN);
+    if (end.later_record_offset == last)
+        assert_int_equal(end.later_synced_seqno, LAST_SEQNO);
+    else
+        assert_int_equal(end.later_synced_seqno, SEQNO_MAX);
+    return end.later_record_offset == last;
+}
+
+static void a_log_full_of_headers_without_records_is_not_read_once_for_each(void **state)
+{
+    (void)state;
+    assert_true(finds_record_behind(4));
+    assert_false(finds_record_behind(100));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -297,6 +344,7 @@ int main(void)
         TEST(a_sync_may_run_beside_appends),
         TEST(a_log_that_is_synced_often_has_zeros_ahead),
         TEST(a_log_that_nobody_syncs_has_no_zeros_ahead),
+        TEST(a_log_full_of_headers_without_records_is_not_read_once_for_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
