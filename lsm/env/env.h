@@ -116,7 +116,7 @@ void env_close(struct env *env);
 int env_writer_create(struct env *env, const char *name, struct env_writer **ret);
 /*
  * Append all parts, in order. All or nothing: when it fails, the file has its old length again, or,
- * where even that failed, every later call on this writer fails with the same error. A full disk is
+ * where even that failed, gets it before the next append, which fails until then. A full disk is
  * -ENOSPC (-EDQUOT is turned into it). When it returns 0 the bytes survive the end of this process.
  */
 int env_writer_append(struct env_writer *w, const struct slice *parts, unsigned part_count);

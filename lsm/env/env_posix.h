@@ -63,8 +63,8 @@ void env_posix_writer_zero(struct env_writer *w, uint64_t len);
 int env_posix_writer_truncate(struct env_writer *w, uint64_t len);
 int env_posix_writer_close(struct env_writer *w);
 int env_posix_writer_fd(const struct env_writer *w);
-/* 0, or the error of a call that nothing may follow. */
-int env_posix_writer_refuse(struct env_writer *w);
+/* To be called before bytes are put at the end: 0, or the error of a call that none may follow. */
+int env_posix_writer_prepare(struct env_writer *w);
 /* A sync of the file failed with this errno: refuse everything from now on. */
 int env_posix_writer_fail_sync(struct env_writer *w, int errnum);
 

@@ -2,9 +2,11 @@
  * Files being written: appended to, never overwritten.
  *
  * Bytes go to the offset `len` and not to a shared file position, so after a failed append nothing
- * but the file's length needs repair. Where the repair fails, or a sync does, the writer is
- * poisoned: the length on disk, or what of the bytes is on disk, is no longer known, and every
- * later call gives the same error. `poison` is atomic because a sync may run beside an append.
+ * but the file's length needs repair. Where even that fails (a full disk of some file systems does
+ * not let a file be cut), it is tried again before the next append, which fails as long as it
+ * does; a sync needs no right length. A sync that fails poisons the writer: what of the bytes is on
+ * disk is no longer known, and every later call gives the same error. `poison` is atomic because a
+ * sync may run beside an append.
  *
  * Space that is reserved counts in the file's length at once: then a sync has no new length to make
  * durable as well, which costs about as much as the data. A crash leaves it, as zeros at the end.
@@ -27,10 +29,10 @@ enum {
 struct posix_writer {
     struct env_writer head;
     int fd;
-    atomic_int poison;    /* the errno of the failure that nothing may follow */
-    uint64_t reserved;    /* bytes; not above head.len when nothing is reserved */
-    bool cannot_reserve;  /* the file system offers no such thing */
-    bool length_is_wrong; /* an append failed half way and could not be undone */
+    atomic_int poison;   /* the errno of the failure that nothing may follow */
+    uint64_t reserved;   /* bytes; not above head.len when nothing is reserved */
+    bool cannot_reserve; /* the file system offers no such thing */
+    int undo_errnum;     /* of an append that failed half way and is not undone; 0 */
 };
 
 static struct posix_writer *of(struct env_writer *w)
@@ -57,9 +59,32 @@ int env_posix_writer_fd(const struct env_writer *w)
     return ((const struct posix_writer *)w)->fd;
 }
 
-int env_posix_writer_refuse(struct env_writer *w)
+static int truncate_fd(int fd, uint64_t len)
 {
-    return refuse(of(w));
+    int err;
+
+    do
+        err = ftruncate(fd, (off_t)len);
+    while (err && errno == EINTR);
+    return err;
+}
+
+/* 0 when bytes can be put at the end. */
+static int prepare(struct posix_writer *w)
+{
+    int err = refuse(w);
+
+    if (err || !w->undo_errnum)
+        return err;
+    if (truncate_fd(w->fd, w->head.len))
+        return raise_writer(w, "undo a write that failed", w->undo_errnum);
+    w->undo_errnum = 0;
+    return 0;
+}
+
+int env_posix_writer_prepare(struct env_writer *w)
+{
+    return prepare(of(w));
 }
 
 int env_posix_writer_fail_sync(struct env_writer *w, int errnum)
@@ -108,16 +133,6 @@ int env_posix_write(int fd, const struct slice *parts, unsigned part_count, uint
     return 0;
 }
 
-static int truncate_fd(int fd, uint64_t len)
-{
-    int err;
-
-    do
-        err = ftruncate(fd, (off_t)len);
-    while (err && errno == EINTR);
-    return err;
-}
-
 int env_posix_writer_create(struct env *env, const char *name, struct env_writer **ret)
 {
     struct posix_writer *w = calloc(1, sizeof(*w));
@@ -147,7 +162,7 @@ int env_posix_writer_append(struct env_writer *head, const struct slice *parts, 
 {
     struct posix_writer *w = of(head);
     uint64_t written;
-    int errnum, err = refuse(w);
+    int errnum, err = prepare(w);
 
     if (err)
         return err;
@@ -160,10 +175,8 @@ int env_posix_writer_append(struct env_writer *head, const struct slice *parts, 
     if (written == 0)
         return err;
     w->reserved = 0;
-    if (truncate_fd(w->fd, w->head.len)) {
-        w->length_is_wrong = true;
-        atomic_store(&w->poison, errnum);
-    }
+    if (truncate_fd(w->fd, w->head.len))
+        w->undo_errnum = errnum;
     return err;
 }
 
@@ -181,7 +194,7 @@ int env_posix_writer_reserve(struct env_writer *head, uint64_t len)
 {
     struct posix_writer *w = of(head);
     uint64_t from = w->reserved > w->head.len ? w->reserved : w->head.len;
-    int answer, err = refuse(w);
+    int answer, err = prepare(w);
 
     if (err || len <= from || w->cannot_reserve)
         return err;
@@ -237,6 +250,7 @@ int env_posix_writer_truncate(struct env_writer *head, uint64_t len)
         return raise_writer(w, "cut", errno);
     w->head.len = len;
     w->reserved = 0;
+    w->undo_errnum = 0;
     return 0;
 }
 
@@ -246,8 +260,7 @@ int env_posix_writer_close(struct env_writer *head)
     int err = refuse(w);
 
     /* One more try at an append that could not be undone: others will read this file. */
-    if ((w->reserved > w->head.len || w->length_is_wrong) && truncate_fd(w->fd, w->head.len) &&
-        !err)
+    if ((w->reserved > w->head.len || w->undo_errnum) && truncate_fd(w->fd, w->head.len) && !err)
         err = raise_writer(w, "give back reserved space", errno);
     /* After EINTR the descriptor is closed all the same. */
     if (close(w->fd) && errno != EINTR && !err)

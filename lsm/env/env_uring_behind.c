@@ -64,7 +64,7 @@ static struct behind_writer *of(struct env_writer *w)
 static int refuse_locked(const struct behind_writer *w) REQUIRES(w->mu)
 {
     if (!w->poison)
-        return env_posix_writer_refuse(w->file);
+        return env_posix_writer_prepare(w->file);
     return env_posix_raise(w->head.env, w->head.name, "write", w->poison);
 }
 

@@ -228,7 +228,7 @@ int env_uring_append_sync(struct env_writer *w, const struct slice *parts, unsig
     struct iovec iov[PART_COUNT_MAX];
     struct append_sync a = {.fd = env_posix_writer_fd(w), .offset = w->len, .iov = iov};
     size_t len = 0;
-    int err = env_posix_writer_refuse(w);
+    int err = env_posix_writer_prepare(w);
 
     if (err)
         return err;

@@ -19,6 +19,8 @@
 enum {
     BATCH_KEY_COUNT = 60,
     BATCH_VALUE_LEN_MAX = 1500,
+    /* What can find the disk full: no failed sync, after which nobody knows what is on disk. */
+    SPACE_KINDS = CALL_CREATE | CALL_WRITE | CALL_TRUNCATE | CALL_RESERVE,
 };
 
 void trial_fail(const struct trial *t, const char *fmt, ...)
@@ -381,6 +383,8 @@ static void check_sticky(struct trial *t)
             trial_fail(t, "a failure's text without a failure: %s", stats.sticky_text);
         return;
     }
+    if ((t->code == ENOSPC || t->code == EDQUOT) && !(t->kinds & ~(unsigned)SPACE_KINDS))
+        trial_fail(t, "a full disk has made it read-only: %s", stats.sticky_text);
     if (!stats.sticky_text[0])
         trial_fail(t, "read-only without a reason");
     if (stats.sticky_err != -ENOMEM && !strstr(stats.sticky_text, t->dir))

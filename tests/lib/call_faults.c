@@ -103,6 +103,8 @@ static enum answer begin(unsigned kind)
         (scope == CALL_MINE && !pthread_equal(owner, pthread_self())))
         return GO_ON;
     n = atomic_fetch_add(&calls, 1) + 1;
+    if (scope == CALL_SHORT_FOREVER)
+        return n == at ? DO_HALF : n > at ? note_failure() : GO_ON;
     if (scope == CALL_SHORT) {
         if (n == at) {
             atomic_store(&rest_is_due, true);

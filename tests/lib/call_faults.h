@@ -38,10 +38,11 @@ enum {
 };
 
 enum call_scope {
-    CALL_ONCE,    /* the nth call */
-    CALL_FOREVER, /* and all later ones */
-    CALL_SHORT,   /* the nth write or read does half of its work, the next one fails */
-    CALL_MINE,    /* the nth call of the thread that arms */
+    CALL_ONCE,          /* the nth call */
+    CALL_FOREVER,       /* and all later ones */
+    CALL_SHORT,         /* the nth write or read does half of its work, the next one fails */
+    CALL_SHORT_FOREVER, /* and all later ones */
+    CALL_MINE,          /* the nth call of the thread that arms */
 };
 
 /* Let the nth call (from 1, counted from now) of the kinds fail with errno `code`. */
