@@ -8,7 +8,7 @@
 #   clang    builds without a warning, also from the thread-safety analysis; unit tests
 #   asan     address, leak and undefined behaviour sanitizers: unit, mount and command tests
 #   tsan     thread sanitizer: the unit tests with threads, and the mount tests with several clients
-#   fuzz     clang: each fuzzer of tests/fuzz for FUZZ_SECONDS, 8 unless set, after its corpus
+#   fuzz     clang: each fuzzer of tests/fuzz for FUZZ_SECONDS, 8 unless set; tests/fuzz/README.md
 # `quick` is what to run before a change is handed in: format, and the release build's unit tests.
 #
 # The last line counts tests, and builds and the format check as one each; the status is 0 when
