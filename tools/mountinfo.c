@@ -7,11 +7,13 @@
  */
 #include "tools/mountinfo.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void mount_entry_done(struct mount_entry *entry)
 {
@@ -93,11 +95,11 @@ static bool is_wanted(const struct wanted *w, const char *dir, const char *type,
            (!w->minor || *w->minor == minor);
 }
 
-/* The last line that is as asked for. */
-static int find(struct wanted w, struct mount_entry *ret)
+/* The last line of a process's mountinfo that is as asked for. */
+static int find_in(const char *file, struct wanted w, struct mount_entry *ret)
 {
     struct mount_entry entry = {0};
-    FILE *f = fopen("/proc/self/mountinfo", "re");
+    FILE *f = fopen(file, "re");
     char *line = NULL;
     size_t cap = 0;
     int err = 0;
@@ -121,6 +123,42 @@ static int find(struct wanted w, struct mount_entry *ret)
     }
     *ret = entry;
     return 1;
+}
+
+static int find(struct wanted w, struct mount_entry *ret)
+{
+    return find_in("/proc/self/mountinfo", w, ret);
+}
+
+/* Whether it is another mount namespace than ours. One that may not be looked at is not. */
+static bool has_other_namespace(const char *pid)
+{
+    struct stat ours, other;
+    char file[64];
+
+    snprintf(file, sizeof(file), "/proc/%.20s/ns/mnt", pid);
+    return !stat("/proc/self/ns/mnt", &ours) && !stat(file, &other) && ours.st_ino != other.st_ino;
+}
+
+/* In the namespaces of all processes. What cannot be read is passed over: processes come and go. */
+static int find_in_others(struct wanted w, struct mount_entry *ret)
+{
+    DIR *d = opendir("/proc");
+    const struct dirent *e;
+    int found = 0;
+
+    if (!d)
+        return -errno;
+    while (found != 1 && (e = readdir(d))) {
+        char file[64];
+
+        if (e->d_name[0] < '0' || e->d_name[0] > '9' || !has_other_namespace(e->d_name))
+            continue;
+        snprintf(file, sizeof(file), "/proc/%.20s/mountinfo", e->d_name);
+        found = find_in(file, w, ret);
+    }
+    closedir(d);
+    return found == 1;
 }
 
 /* path made absolute, its last component not looked at; NULL when that cannot be done. */
@@ -178,5 +216,8 @@ int mountinfo_find_store(const char *store, struct mount_entry *ret)
 
 int mountinfo_find_same(const struct mount_entry *mount, struct mount_entry *ret)
 {
-    return find((struct wanted){.source = mount->source, .minor = &mount->minor}, ret);
+    const struct wanted w = {.source = mount->source, .minor = &mount->minor};
+    int found = find(w, ret);
+
+    return found ? found : find_in_others(w, ret);
 }

@@ -25,7 +25,10 @@ void mount_entry_done(struct mount_entry *entry); /* all zeros is allowed */
 int mountinfo_find_dir(const char *path, struct mount_entry *ret);
 /* Where the store is mounted, the newest of several: 1, 0 or -errno. */
 int mountinfo_find_store(const char *store, struct mount_entry *ret);
-/* A place where this very mount shows: 1, 0 or -errno. */
+/*
+ * A place where this very mount shows, in this mount namespace or in that of any process that may
+ * be looked at: 1, 0 or -errno.
+ */
 int mountinfo_find_same(const struct mount_entry *mount, struct mount_entry *ret);
 
 #endif
