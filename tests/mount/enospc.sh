@@ -1,6 +1,6 @@
 #!/bin/sh
-# A full disk below the store: writers get ENOSPC, what is there stays readable, removing works,
-# space returns, and writing goes on without a remount.
+# A full disk below the store: writers get ENOSPC, what is there stays readable, removing and
+# truncating work, space returns, and writing goes on without a remount.
 # shellcheck source=tests/lib/mount_lib.sh
 . "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
@@ -31,7 +31,11 @@ grep -qi "no space left" "$S/full.err" || fail "expected ENOSPC, got: $(cat "$S/
 kill -0 "$DAEMON" || fail "the daemon has ended"
 sha256sum --quiet -c "$S/sums" || fail "a file is not whole on the full disk"
 
-say "removing on a full disk"
+say "truncating and removing on a full disk"
+truncate -s 1000 a.1 || fail "truncate on a full disk"
+same 1000 "$(stat -c %s a.1)" "length after truncating"
+truncate -s 0 a.3 || fail "truncate to nothing on a full disk"
+sed -i '/ a\.[13]$/d' "$S/sums"
 rm "a.$fill_count" 2>/dev/null || :
 for i in $(seq 0 2 $((fill_count - 1))); do
     rm "a.$i" || fail "rm on a full disk"
