@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "fault/engine_trial.h"
+#include "fault/fs_text.h"
 #include "fs/fsck.h"
 #include "fs/inode.h"
 #include "fs/key.h"
