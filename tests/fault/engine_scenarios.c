@@ -411,7 +411,8 @@ unsigned scenario_try(const struct scenario *s, const struct trial *pattern, uns
     count = try_once(s, &t, batches, &failed);
     step = count / tries + 1;
     /* With threads no two runs make the same calls: the end is where nothing fails any more. */
-    for (t.nth = 1 + rng_below(&rng, step); t.nth <= count || failed; t.nth += step) {
+    for (t.nth = 1 + rng_below(&rng, step); tries && (t.nth <= count || failed);
+         t.nth += step, tries--) {
         try_once(s, &t, batches, &failed);
         failures += failed;
     }

@@ -6,13 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/call_faults.h"
+#include "fault/fs_text.h"
 #include "lsm/base/check.h"
 
 enum {
@@ -20,28 +18,6 @@ enum {
 };
 
 static const struct fs_cred cred = {.uid = 1000, .gid = 1000, .umask = 022};
-
-/* What the test notes is no allocation of the product. */
-static void note(struct buf *out, const void *data, size_t len)
-{
-    call_faults_pause();
-    CHECK(!buf_append(out, data, len));
-    call_faults_resume();
-}
-
-static void note_line(struct buf *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void note_line(struct buf *out, const char *fmt, ...)
-{
-    char line[600];
-    va_list ap;
-    int len;
-
-    va_start(ap, fmt);
-    len = vsnprintf(line, sizeof(line), fmt, ap);
-    va_end(ap);
-    CHECK(len >= 0 && (size_t)len < sizeof(line));
-    note(out, line, (size_t)len);
-}
 
 static int find(struct fs *fs, const char *path, uint64_t *ret)
 {
@@ -82,23 +58,6 @@ static int make(struct fs *fs, const char *dir, const char *name, uint32_t mode)
     return err < 0 ? err : fs_mknod(fs, parent, name, mode, 0, &cred, &attr);
 }
 
-static int read_at(struct fs *fs, const char *path, uint64_t offset, size_t len, struct buf *out)
-{
-    struct fs_read r;
-    uint64_t ino;
-    int err = find(fs, path, &ino);
-
-    if (err >= 0)
-        err = fs_read(fs, ino, offset, len, &r);
-    if (err < 0)
-        return err;
-    note_line(out, "%zu bytes\n", r.len);
-    for (int i = 0; i < r.iov_count; i++)
-        note(out, r.iov[i].iov_base, r.iov[i].iov_len);
-    fs_read_done(&r);
-    return 0;
-}
-
 static int set_size(struct fs *fs, const char *path, uint64_t size)
 {
     struct fs_attr attr = {.size = size};
@@ -106,122 +65,6 @@ static int set_size(struct fs *fs, const char *path, uint64_t size)
     int err = find(fs, path, &ino);
 
     return err < 0 ? err : fs_setattr(fs, ino, &attr, FS_SET_SIZE, &attr);
-}
-
-/* --- The tree as text --- */
-
-struct walk {
-    struct fs *fs;
-    struct buf *out;
-    char path[512];
-};
-
-static int note_xattrs(struct walk *w, uint64_t ino)
-{
-    char names[1024], value[1024];
-    ssize_t len = fs_listxattr(w->fs, ino, names, sizeof(names));
-
-    if (len < 0)
-        return (int)len;
-    for (char *name = names; name < names + len; name += strlen(name) + 1) {
-        ssize_t value_len = fs_getxattr(w->fs, ino, name, value, sizeof(value));
-
-        if (value_len < 0)
-            return (int)value_len;
-        note_line(w->out, " %s=", name);
-        note(w->out, value, (size_t)value_len);
-        note(w->out, "\n", 1);
-    }
-    return 0;
-}
-
-static int walk_dir(struct walk *w, uint64_t ino);
-
-static int note_object(struct walk *w, const struct fs_attr *a)
-{
-    char target[FS_SYMLINK_LEN_MAX + 1];
-    int err;
-
-    note_line(w->out, "%s mode %o links %u size %llu\n", w->path, a->mode, a->nlink,
-              (unsigned long long)a->size);
-    err = note_xattrs(w, a->ino);
-    if (!err && S_ISREG(a->mode))
-        err = read_at(w->fs, w->path, 0, (size_t)a->size, w->out);
-    if (!err && S_ISLNK(a->mode)) {
-        err = fs_readlink(w->fs, a->ino, target, sizeof(target));
-        if (err >= 0)
-            note_line(w->out, " -> %s\n", target);
-    }
-    return err < 0 || !S_ISDIR(a->mode) ? err : walk_dir(w, a->ino);
-}
-
-/* Names in the order of their text: that of the store differs from one to the next. */
-struct names {
-    char *names[256];
-    unsigned count;
-};
-
-static int add_name(void *arg, const struct fs_dirent *e)
-{
-    struct names *n = arg;
-
-    if (!strcmp(e->name, ".") || !strcmp(e->name, ".."))
-        return 0;
-    call_faults_pause();
-    CHECK(n->count < 256);
-    n->names[n->count++] = strdup(e->name);
-    call_faults_resume();
-    return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int list(struct fs *fs, uint64_t ino, bool with_attr, struct names *ret)
-{
-    unsigned undo;
-    int err;
-
-    ret->count = 0;
-    err = fs_readdir(fs, ino, 0, with_attr, add_name, ret, &undo);
-    qsort(ret->names, ret->count, sizeof(ret->names[0]), compare_names);
-    return err;
-}
-
-static void names_done(struct names *n)
-{
-    for (unsigned i = 0; i < n->count; i++)
-        free(n->names[i]);
-}
-
-static int walk_dir(struct walk *w, uint64_t ino)
-{
-    size_t len = strlen(w->path);
-    struct names n;
-    int err = list(w->fs, ino, false, &n);
-
-    for (unsigned i = 0; err >= 0 && i < n.count; i++) {
-        struct fs_attr a;
-
-        snprintf(w->path + len, sizeof(w->path) - len, "/%s", n.names[i]);
-        err = fs_lookup(w->fs, ino, n.names[i], &a);
-        if (err >= 0)
-            err = note_object(w, &a);
-        w->path[len] = 0;
-    }
-    names_done(&n);
-    return err;
-}
-
-int fs_tree_text(struct fs *fs, struct buf *ret)
-{
-    struct walk w = {.fs = fs, .out = ret};
-    struct fs_attr root;
-    int err = fs_getattr(fs, FS_ROOT_INO, &root);
-
-    return err < 0 ? err : note_object(&w, &root);
 }
 
 /* --- The beginning --- */
@@ -261,7 +104,7 @@ static int step_lookup(struct fs *fs, struct buf *out)
     int err = fs_resolve(fs, "/dir/file", &a);
 
     if (err >= 0)
-        note_line(out, "%o %llu\n", a.mode, (unsigned long long)a.size);
+        text_line(out, "%o %llu\n", a.mode, (unsigned long long)a.size);
     return err < 0 ? err : 0;
 }
 
@@ -276,12 +119,12 @@ static int step_lookup_missing(struct fs *fs, struct buf *out)
 
 static int step_read(struct fs *fs, struct buf *out)
 {
-    return read_at(fs, "/dir/file", 50, 2 * BLOCK, out);
+    return text_contents(fs, "/dir/file", 50, 2 * BLOCK, out);
 }
 
 static int step_read_sparse(struct fs *fs, struct buf *out)
 {
-    return read_at(fs, "/dir/sparse", 9 * BLOCK, 2 * BLOCK, out);
+    return text_contents(fs, "/dir/sparse", 9 * BLOCK, 2 * BLOCK, out);
 }
 
 static int step_list(struct fs *fs, struct buf *out)
@@ -292,9 +135,9 @@ static int step_list(struct fs *fs, struct buf *out)
 
     if (err < 0)
         return err;
-    err = list(fs, ino, true, &n);
+    err = names_list(fs, ino, true, &n);
     for (unsigned i = 0; !err && i < n.count; i++)
-        note_line(out, "%s\n", n.names[i]);
+        text_line(out, "%s\n", n.names[i]);
     names_done(&n);
     return err;
 }
@@ -308,7 +151,7 @@ static int step_readlink(struct fs *fs, struct buf *out)
     if (err >= 0)
         err = fs_readlink(fs, ino, target, sizeof(target));
     if (err >= 0)
-        note_line(out, "%s\n", target);
+        text_line(out, "%s\n", target);
     return err;
 }
 
@@ -320,7 +163,7 @@ static int step_seek(struct fs *fs, struct buf *out)
     if (err >= 0)
         err = fs_lseek(fs, ino, 0, SEEK_DATA, &at);
     if (err >= 0)
-        note_line(out, "%llu\n", (unsigned long long)at);
+        text_line(out, "%llu\n", (unsigned long long)at);
     return err;
 }
 
@@ -384,13 +227,13 @@ static int step_append(struct fs *fs, struct buf *out)
     if (err >= 0)
         err = fs_append(fs, ino, "appended", 8, &at);
     if (err >= 0)
-        note_line(out, "%llu\n", (unsigned long long)at);
+        text_line(out, "%llu\n", (unsigned long long)at);
     return err;
 }
 
 static int step_read_back(struct fs *fs, struct buf *out)
 {
-    return read_at(fs, "/dir/new", 0, 4 * BLOCK, out);
+    return text_contents(fs, "/dir/new", 0, 4 * BLOCK, out);
 }
 
 static int step_shrink(struct fs *fs, struct buf *out)
@@ -425,7 +268,7 @@ static int step_copy(struct fs *fs, struct buf *out)
     if (err >= 0)
         err = fs_copy_range(fs, from, 0, to, 0, BLOCK + 5, NULL, NULL, &len);
     if (err >= 0)
-        note_line(out, "%llu\n", (unsigned long long)len);
+        text_line(out, "%llu\n", (unsigned long long)len);
     return err;
 }
 
@@ -447,7 +290,7 @@ static int step_getxattr(struct fs *fs, struct buf *out)
     if (len >= 0)
         len = fs_getxattr(fs, ino, "user.old", value, sizeof(value));
     if (len >= 0)
-        note(out, value, (size_t)len);
+        text_bytes(out, value, (size_t)len);
     return (int)len;
 }
 

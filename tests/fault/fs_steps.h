@@ -20,7 +20,5 @@ extern const unsigned fs_step_count;
 
 /* The tree that the steps begin with; fs is empty. */
 void fs_steps_prepare(struct fs *fs);
-/* Everything in the tree, as text, one line for each object. */
-int fs_tree_text(struct fs *fs, struct buf *ret);
 
 #endif

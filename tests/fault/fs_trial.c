@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "fault/engine_trial.h"
+#include "fault/fs_text.h"
 #include "fs/check/fsck.h"
 #include "fs/inode.h"
 #include "fs/key.h"
@@ -422,8 +423,8 @@ unsigned fs_trial_all(const struct fs_trial *t, const char *pattern, struct fs_f
     failure.nth = UINT64_MAX;
     count = t->run(pattern, &failure, &failed);
     step = count / tries + 1;
-    for (failure.nth = 1 + rng_below(&rng, step); failure.nth <= count || failed;
-         failure.nth += step) {
+    for (failure.nth = 1 + rng_below(&rng, step); tries && (failure.nth <= count || failed);
+         failure.nth += step, tries--) {
         t->run(pattern, &failure, &failed);
         failures += failed;
     }

@@ -17,7 +17,7 @@
 #include "lib/scratch.h"
 
 enum {
-    TRIES = 40
+    TRIES = 15
 };
 
 static char *pattern_dir;

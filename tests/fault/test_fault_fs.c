@@ -16,8 +16,8 @@
 #include "lib/scratch.h"
 
 enum {
-    CALL_TRIES = 3,
-    MEMORY_TRIES = 30,
+    CALL_TRIES = 1,
+    MEMORY_TRIES = 10,
 };
 
 static const struct fs_failure failures[] = {
