@@ -7,7 +7,9 @@
  * It waits only while there is something to hope for: something was deleted a short while ago, and
  * lies in a memtable, or background work runs, or has ended so shortly ago that it may only be
  * about to try again. Where nothing was deleted, -ENOSPC comes at once; also after somebody has
- * waited in vain, until something is deleted again.
+ * waited in vain, until something is deleted again. A disk that shows space and refuses it all the
+ * same has another reason, such as a quota: nobody waits for that, but for a moment, in which the
+ * space may have come after the refusal.
  */
 #include "lsm/db/db.h"
 
@@ -17,7 +19,8 @@ enum {
     WAIT_MS_MAX = 10000, /* of one write in all */
     HOPE_MS = 30000,     /* for what was deleted so long ago nobody waits */
     QUIET_MS_MAX = 400,  /* without background work, which tries again after half of it */
-    LOOK_MS = 20         /* look at the disk again after so long */
+    LOOK_MS = 20,        /* look at the disk again after so long */
+    REFUSED_MAX = 3,     /* refusals in spite of space */
 };
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -45,16 +48,29 @@ static bool wait_a_moment(struct lsm_db *db)
     return may_come;
 }
 
-bool db_await_space(struct lsm_db *db, size_t len, uint64_t *give_up_ns)
+/* There is space; whether it is worth another try. */
+static bool is_shown_and_given(struct lsm_db *db, struct patience *p)
+{
+    if (++p->refused_count > REFUSED_MAX)
+        return false;
+    if (p->refused_count > 1)
+        (void)wait_a_moment(db);
+    return true;
+}
+
+bool db_await_space(struct lsm_db *db, size_t len, struct patience *p)
 {
     uint64_t now = now_ns(CLOCK_MONOTONIC), deleted = atomic_load(&db->deleted_ns), busy = now;
 
     if (deleted <= atomic_load(&db->await_vain_ns) || now > deleted + HOPE_MS * NS_PER_MS)
         return false;
-    if (*give_up_ns == 0)
-        *give_up_ns = now + WAIT_MS_MAX * NS_PER_MS;
-    while (now < *give_up_ns && now < busy + QUIET_MS_MAX * NS_PER_MS &&
-           !atomic_load(&db->sticky_err) && !atomic_load(&db->closing)) {
+    if (p->give_up_ns == 0)
+        p->give_up_ns = now + WAIT_MS_MAX * NS_PER_MS;
+    if (db_has_space(db, len) && is_shown_and_given(db, p))
+        return true;
+    while (p->refused_count <= REFUSED_MAX && now < p->give_up_ns &&
+           now < busy + QUIET_MS_MAX * NS_PER_MS && !atomic_load(&db->sticky_err) &&
+           !atomic_load(&db->closing)) {
         if (wait_a_moment(db))
             busy = now;
         if (db_has_space(db, len))

@@ -226,10 +226,16 @@ int db_sync_to(struct lsm_db *db, uint64_t seqno);
 /* Tables hold everything up to seqno durably. */
 void db_note_synced(struct lsm_db *db, uint64_t seqno);
 
-/* await_space.c: after -ENOSPC, wait until there is space for `len` bytes; false when there is
- * nothing to wait for any more. *give_up_ns is 0 before the first call for a write, and kept for
- * the next: all of them together wait ten seconds at most. Not by who leads the queue. */
-bool db_await_space(struct lsm_db *db, size_t len, uint64_t *give_up_ns);
+/* await_space.c: how long one write has waited for space. All zeros before it. */
+struct patience {
+    uint64_t give_up_ns;
+    unsigned refused_count; /* times that it was refused although there seemed to be space */
+};
+/*
+ * After -ENOSPC, wait until there is space for `len` bytes; false when there is nothing to wait for
+ * any more. All calls for a write together wait ten seconds at most. Not by who leads the queue.
+ */
+bool db_await_space(struct lsm_db *db, size_t len, struct patience *p);
 
 /* room.c: what must be so before the leader may write. */
 int db_make_room(struct lsm_db *db, size_t len, bool urgent);

@@ -355,9 +355,9 @@ static int write_moved(struct lsm_db *db, const struct lsm_batch *b, bool urgent
 }
 
 /* On a full disk what was deleted a moment ago may still have to give its space back. */
-static bool try_again(struct lsm_db *db, int err, size_t len, unsigned flags, uint64_t *give_up_ns)
+static bool try_again(struct lsm_db *db, int err, size_t len, unsigned flags, struct patience *p)
 {
-    if (err != -ENOSPC || flags & LSM_WRITE_URGENT || !db_await_space(db, len, give_up_ns))
+    if (err != -ENOSPC || flags & LSM_WRITE_URGENT || !db_await_space(db, len, p))
         return false;
     err_clear();
     return true;
@@ -370,7 +370,7 @@ static int sync_if_asked(struct lsm_db *db, unsigned flags)
 
 int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
 {
-    uint64_t give_up_ns = 0;
+    struct patience patience = {0};
     int err;
 
     err_clear();
@@ -381,7 +381,7 @@ int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
     if (!err && b->count) {
         do {
             err = write_moved(db, b, flags & LSM_WRITE_URGENT);
-        } while (try_again(db, err, b->bytes.len, flags, &give_up_ns));
+        } while (try_again(db, err, b->bytes.len, flags, &patience));
     }
     return err ? err : sync_if_asked(db, flags);
 }
@@ -396,7 +396,7 @@ static int put_large_once(struct lsm_db *db, struct slice key, struct slice valu
 
 int db_put_large(struct lsm_db *db, struct slice key, struct slice value, unsigned flags)
 {
-    uint64_t give_up_ns = 0;
+    struct patience patience = {0};
     int err;
 
     err_clear();
@@ -404,7 +404,7 @@ int db_put_large(struct lsm_db *db, struct slice key, struct slice value, unsign
     if (!err) {
         do {
             err = put_large_once(db, key, value, flags & LSM_WRITE_URGENT);
-        } while (try_again(db, err, key.len + value.len, flags, &give_up_ns));
+        } while (try_again(db, err, key.len + value.len, flags, &patience));
     }
     return err ? err : sync_if_asked(db, flags);
 }

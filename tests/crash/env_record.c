@@ -198,7 +198,7 @@ static void open_dir_locked(struct env_record *r, uint32_t dir, uint32_t parent,
 
     r->record.dirs[dir] = (struct record_dir){copy_name(path), parent};
     *e = (struct record_env){
-        .env = {&env_record_ops, copy_name(path), false}, .owner = r, .dir = dir};
+        .env = {.ops = &env_record_ops, .path = copy_name(path)}, .owner = r, .dir = dir};
 }
 
 int memory_make_dir_locked(struct env_record *r, uint32_t parent, const char *path,

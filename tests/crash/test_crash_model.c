@@ -108,7 +108,7 @@ static void assert_disks(unsigned piece_len, const char *const *want)
 
 static void append(struct env_writer *w, char byte, size_t len)
 {
-    uint8_t bytes[8192];
+    uint8_t bytes[8192] = {0};
     struct slice part = slice_of(bytes, len);
 
     memset(bytes, byte, len);

@@ -173,6 +173,39 @@ static void a_full_store_does_not_wait_in_vain(void **state)
     close_store(db);
 }
 
+static struct lsm_db *open_on_fault(struct env_fault **ret)
+{
+    struct env *base;
+    struct lsm_db *db;
+
+    assert_int_equal(env_posix_open(dir, ENV_CREATE, &base), 0);
+    assert_int_equal(env_fault_open(base, ret), 0);
+    options.create = true;
+    assert_int_equal(db_open(env_fault_env(*ret), &options, &db), 0);
+    return db;
+}
+
+/* As with a quota that statfs does not show. */
+static void a_disk_that_refuses_the_space_it_shows_is_not_waited_for(void **state)
+{
+    struct env_fault *fault;
+    struct lsm_db *db;
+    uint64_t looks;
+
+    (void)state;
+    db = open_on_fault(&fault);
+    assert_int_equal(put_random(db, 1000), 0);
+    assert_int_equal(lsm_delete(db, "gone", 4, 0), 0);
+    looks = env_fault_calls(fault, ENV_FAULT_SPACE);
+    env_fault_fail(fault, ENV_FAULT_APPEND, 1, ENOSPC, true);
+    assert_int_equal(put_random(db, 1000), -ENOSPC);
+    assert_in_range(env_fault_calls(fault, ENV_FAULT_SPACE) - looks, 0, 50);
+    env_fault_fail(fault, ENV_FAULT_ALL, 0, 0, false);
+    assert_int_equal(put_random(db, 1000), 0);
+    close_store(db);
+    env_fault_close(fault);
+}
+
 static void small_values_fill_a_limited_store(void **state)
 {
     (void)state;
@@ -243,17 +276,13 @@ static void writing_seldom_lists_the_files(void **state)
         LISTINGS_MAX = 8
     };
     struct env_fault *fault;
-    struct env *base;
     struct lsm_db *db;
     uint64_t before;
     int err = 0;
 
     (void)state;
-    assert_int_equal(env_posix_open(dir, ENV_CREATE, &base), 0);
-    assert_int_equal(env_fault_open(base, &fault), 0);
-    options.create = true;
     options.size_max = PLENTY_LEN;
-    assert_int_equal(db_open(env_fault_env(fault), &options, &db), 0);
+    db = open_on_fault(&fault);
     before = env_fault_calls(fault, ENV_FAULT_LIST);
     for (unsigned i = 0; i < WRITTEN_LEN / VALUE_LEN && !err; i++) {
         uint8_t value[VALUE_LEN];
@@ -279,6 +308,7 @@ int main(void)
         TEST(large_values_fill_a_limited_store),
         TEST(deleting_makes_room_for_the_next_write),
         TEST(a_full_store_does_not_wait_in_vain),
+        TEST(a_disk_that_refuses_the_space_it_shows_is_not_waited_for),
         TEST(a_store_that_is_larger_already_opens_and_shrinks),
         TEST(a_limit_above_the_disk_is_none),
         TEST(writing_seldom_lists_the_files),
