@@ -48,8 +48,9 @@ static int retire(struct replay *r)
 
 /*
  * Is the record that an operation refers to there? Behind the synced sequence number it must be
- * whole, or the operation never was. Before it a damaged one is an error of its value only, like
- * any damage, but the file must be there.
+ * whole, and so must the header of its file, which a sync of the record would have made durable: or
+ * the operation never was. Before it a damaged one is an error of its value only, like any damage,
+ * but the file must be there.
  */
 static int check_ref(struct replay *r, const struct batch_op *op, uint64_t seqno, struct buf *buf)
 {
@@ -68,7 +69,9 @@ static int check_ref(struct replay *r, const struct batch_op *op, uint64_t seqno
     err = blob_store_get(r->db->store.blobs, ref.file, &file);
     if (err)
         return err;
-    err = blob_read_record(r->db->store.blobs, &ref, buf, &record);
+    err = blob_check_header(r->db->store.blobs, ref.file);
+    if (!err)
+        err = blob_read_record(r->db->store.blobs, &ref, buf, &record);
     blob_meta_unref(file, true);
     return err;
 }

@@ -207,6 +207,25 @@ static void a_log_whose_large_value_is_torn_ends_there(void **state)
     store_done(&s);
 }
 
+/* The file was never synced, for a sync of any record makes the header durable as well. */
+static void a_log_whose_large_value_lies_behind_a_torn_header_ends_there(void **state)
+{
+    struct store s;
+
+    (void)state;
+    store_init(&s, false);
+    assert_int_equal(put(&s, 0, 0, 10, LSM_WRITE_SYNC), 0);
+    for (unsigned i = 1; i < 3; i++)
+        assert_int_equal(put(&s, i, 0, LARGE_LEN, 0), 0);
+    atomic_store(&s.db->sticky_err, -EIO); /* so that closing syncs and flushes nothing */
+    assert_int_not_equal(lsm_close(s.db), 0);
+    damage(&s, 3);
+    open_store(&s);
+    check(&s, 0, 0, 10);
+    assert_int_equal(lsm_verify(s.db, NULL, NULL, NULL), 0);
+    store_done(&s);
+}
+
 /*
  * Each read of opening fails in turn. A log must not end where the disk only does not read: what is
  * behind was acknowledged, and may be there. Opened read-only, so that the store stays as it is.
@@ -491,6 +510,7 @@ int main(void)
         cmocka_unit_test(iterators_see_large_values_both_ways),
         cmocka_unit_test(damage_is_an_error_of_its_value_and_is_found),
         cmocka_unit_test(a_log_whose_large_value_is_torn_ends_there),
+        cmocka_unit_test(a_log_whose_large_value_lies_behind_a_torn_header_ends_there),
         cmocka_unit_test(a_large_value_that_the_disk_cannot_read_does_not_end_the_log),
         cmocka_unit_test(damage_before_the_synced_end_costs_one_value),
         cmocka_unit_test(a_missing_file_refuses_to_open),
