@@ -1,15 +1,16 @@
 /*
  * The block cache.
  *
- * A block is one allocation: this header, then its data. While it is cached, the header also links
- * it into its shard's hash table and into one of the shard's two lists. A new block enters the
- * probation list; a second request moves it to the protected list, which may hold four fifths of
- * the shard's budget and hands its least recently used back to probation. Eviction takes the least
- * recently used of probation, so blocks that are read once only push out each other.
+ * A block is one piece of the pool's memory: this header, then its data. While it is cached, the
+ * header also links it into its shard's hash table and into one of the shard's two lists. A new
+ * block enters the probation list; a second request moves it to the protected list, which may hold
+ * four fifths of the shard's budget and hands its least recently used back to probation. Eviction
+ * takes the least recently used of probation, so blocks that are read once only push out each
+ * other.
  *
  * What memtables and open tables hold is reserved: taken from every shard's share alike.
  *
- * Each shard has a share of the budget and a mutex, a leaf. Blocks are freed after it is released.
+ * Each shard has a share of the budget and a mutex, a leaf. Blocks are let go after it is released.
  * A cache that is too small for many shards has fewer, so that a shard always has room for several
  * of the largest usual blocks.
  */
@@ -22,6 +23,7 @@
 
 #include "lsm/base/check.h"
 #include "lsm/base/mutex.h"
+#include "lsm/cache/block_pool.h"
 #include "lsm/cache/block_table.h"
 
 #include <utlist.h>
@@ -79,15 +81,16 @@ struct block_cache {
 int cache_block_new(size_t len, struct cache_block **ret)
 {
     struct cached *b;
+    size_t taken_len = sizeof(*b) + len;
 
     if (len > SIZE_MAX - sizeof(*b))
         return -ENOMEM;
-    b = malloc(sizeof(*b) + len);
+    b = block_pool_get(&taken_len);
     if (!b)
         return -ENOMEM;
     b->block.len = len;
     b->block.data = b->bytes;
-    b->charge = sizeof(*b) + BLOCK_TABLE_ENTRY_LEN + len;
+    b->charge = taken_len + BLOCK_TABLE_ENTRY_LEN;
     atomic_init(&b->refs, 1);
     atomic_init(&b->placed, false);
     *ret = &b->block;
@@ -104,7 +107,7 @@ void cache_block_unref(struct cache_block *b)
     struct cached *c = (struct cached *)b;
 
     if (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
-        free(c);
+        block_pool_put(c, c->charge - BLOCK_TABLE_ENTRY_LEN);
 }
 
 void cache_block_release(void *block)
@@ -239,6 +242,7 @@ int block_cache_new(size_t capacity_len, struct block_cache **ret)
         mutex_init(&c->shards[i].mu);
         atomic_init(&c->shards[i].capacity_len, capacity_len / count);
     }
+    block_pool_change_limit((ptrdiff_t)capacity_len);
     *ret = c;
     return 0;
 }
@@ -271,6 +275,9 @@ void block_cache_free(struct block_cache *c)
         block_table_done(&c->shards[i].table);
         mutex_done(&c->shards[i].mu);
     }
+    block_pool_change_limit(
+        (ptrdiff_t)(atomic_load(&c->reserved_len) - (long long)atomic_load(&c->kept_len)) -
+        (ptrdiff_t)c->capacity_len);
     free(c);
 }
 
@@ -379,7 +386,7 @@ static size_t shard_capacity(const struct block_cache *c)
     return left / c->shard_count;
 }
 
-void block_cache_reserve(struct block_cache *c, ptrdiff_t change_len)
+static void reserve(struct block_cache *c, ptrdiff_t change_len)
 {
     atomic_fetch_add(&c->reserved_len, change_len);
     for (unsigned i = 0; i < c->shard_count; i++) {
@@ -393,6 +400,12 @@ void block_cache_reserve(struct block_cache *c, ptrdiff_t change_len)
         mutex_unlock(&s->mu);
         let_go(dead);
     }
+}
+
+void block_cache_reserve(struct block_cache *c, ptrdiff_t change_len)
+{
+    reserve(c, change_len);
+    block_pool_change_limit(-change_len);
 }
 
 void block_cache_set_keep_max(struct block_cache *c, size_t keep_len_max)
@@ -413,14 +426,14 @@ bool block_cache_keep(struct block_cache *c, size_t len)
         atomic_fetch_sub(&c->kept_len, len);
         return false;
     }
-    block_cache_reserve(c, (ptrdiff_t)len);
+    reserve(c, (ptrdiff_t)len); /* from the lists, but still a block's memory */
     return true;
 }
 
 void block_cache_unkeep(struct block_cache *c, size_t len)
 {
     atomic_fetch_sub(&c->kept_len, len);
-    block_cache_reserve(c, -(ptrdiff_t)len);
+    reserve(c, -(ptrdiff_t)len);
 }
 
 void block_cache_stats(struct block_cache *c, struct block_cache_stats *ret)

@@ -159,7 +159,7 @@ static void block_of_more_than_half_a_shard_is_not_cached(void **state)
     put(c, 1, 0, 1000, CACHE_NORMAL);
     put(c, 1, 1, MIB / 2, CACHE_NORMAL);
     put(c, 1, 2, 20 * MIB, CACHE_HIGH);
-    put(c, 1, 3, MIB / 2 - 1000, CACHE_HIGH);
+    put(c, 1, 3, MIB / 2 - (32 << 10), CACHE_HIGH);
     assert_true(has(c, 1, 0));
     assert_false(has(c, 1, 1));
     assert_false(has(c, 1, 2));
