@@ -33,7 +33,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 packages="gcc libc6-dev make cmake ninja-build pkg-config libfuse3-dev fuse3 liblz4-dev libxxhash-dev
     liburing-dev uthash-dev libjansson-dev libcmocka-dev clang clang-format git sqlite3 attr acl
-    xz-utils binutils util-linux e2fsprogs btrfs-progs squashfs-tools stress-ng fio dbench"
+    xz-utils binutils util-linux e2fsprogs btrfs-progs squashfs-tools stress-ng fio dbench jq"
 
 # A part is skipped where these cannot be had.
 optional_packages="libclang-rt-dev"

@@ -1,0 +1,6 @@
+#!/bin/sh
+# A directory of the disk that is measured.
+case $1 in
+kind) echo directory ;;
+*) : ;;
+esac
