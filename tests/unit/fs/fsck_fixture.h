@@ -150,6 +150,15 @@ static inline struct repair_run_arg repair(struct fixture *f, bool only_safe)
     return repair_db(fs_db(f->fs), only_safe, &r);
 }
 
+static inline void put_block(struct fixture *f, uint64_t ino, uint64_t number, const void *data,
+                             size_t len)
+{
+    struct key k;
+
+    key_block(&k, ino, number);
+    put(f, &k, data, len);
+}
+
 /* Every problem that a check finds is of one of the kinds, and there is one of the first. */
 static inline void expect_only(struct fixture *f, enum check_kind kind, enum check_kind also)
 {
