@@ -79,6 +79,28 @@ static void del_tag(struct fixture *f, uint8_t tag)
     lsm_batch_free(b);
 }
 
+/* -p leaves the facts as they are, and repairs what else is safe. */
+static void without_the_format_safe_repairs_are_made(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct repair_run_arg p;
+    char name[64];
+
+    del_fact(f, "Sformat");
+    assert_int_equal(super_write_group_next(fs_db(f->fs), 1), 0);
+    drop_entry(f, FS_ROOT_INO, "fifo");
+    change_size(f, FS_ROOT_INO, -1);
+    p = repair(f, true);
+    assert_true(p.done > 0);
+    assert_int_equal(p.declined, 1);
+    assert_int_equal(p.failed, 0);
+    expect(f, 1, CHECK_SUPER, NULL, "\"format\" is missing");
+    repair(f, false);
+    expect_clean(f);
+    assert_int_equal(in_lost_found(f, number_name(t.fifo, "", name)), t.fifo);
+}
+
 /* As after damage that took the blocks of a table with the facts and the root. */
 static void without_facts_and_root_a_file_system_is_known_by_its_inodes(void **state)
 {
@@ -285,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CHECK_TEST(foreign_keys_are_deleted),
         CHECK_TEST(lost_facts_are_written_again),
+        CHECK_TEST(without_the_format_safe_repairs_are_made),
         CHECK_TEST(without_facts_and_root_a_file_system_is_known_by_its_inodes),
         CHECK_TEST(without_inodes_a_file_system_is_known_by_its_entries),
         CHECK_TEST(a_store_of_another_program_is_not_taken_for_one),
