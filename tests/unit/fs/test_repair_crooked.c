@@ -6,6 +6,7 @@
  * TEST_SEED repeats a run of the random ones; TEST_ROUNDS makes it longer.
  */
 #include "fs/acl_xattr.h"
+#include "lsm/base/err.h"
 #include "unit/fs/damage.h"
 
 static void expect_repaired(struct fixture *f)
@@ -54,6 +55,53 @@ static void a_lost_inode_keeps_its_number_when_the_next_number_is_too_low(void *
     assert_int_equal(ino_of(f->fs, FS_ROOT_INO, "dir"), t.dir);
     assert_same_but(f, &before, (uint64_t[]){FS_ROOT_INO, unnamed, only_named}, 3);
     kv_clear(&before);
+}
+
+static void list_as_orphan(struct fixture *f, uint64_t ino)
+{
+    struct key k;
+
+    key_ino(&k, KEY_ORPHAN, ino);
+    put(f, &k, "", 0);
+}
+
+/* The next mount deletes orphans, and with this one the way to what it holds. */
+static void a_directory_with_entries_is_no_orphan(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    struct inode dir = load(f, t.dir), root = load(f, FS_ROOT_INO);
+    char name[64];
+
+    drop_entry(f, FS_ROOT_INO, "dir");
+    root.size--;
+    root.nlink--;
+    store(f, &root);
+    dir.nlink = 0;
+    store(f, &dir);
+    list_as_orphan(f, t.dir);
+    expect(f, 1, CHECK_ORPHAN, NULL, "is a directory with 3 entries");
+    expect_repaired(f);
+    fixture_reopen(f);
+    expect_clean(f);
+    assert_int_equal(in_lost_found(f, number_name(t.dir, "", name)), t.dir);
+    assert_int_equal(ino_of(f->fs, t.dir, "file"), t.file);
+}
+
+static void nor_is_one_whose_record_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct tree t = grow(f);
+    char name[64];
+
+    drop_entry(f, FS_ROOT_INO, "dir");
+    del_record(f, t.dir);
+    list_as_orphan(f, t.dir);
+    expect_repaired(f);
+    fixture_reopen(f);
+    expect_clean(f);
+    assert_int_equal(in_lost_found(f, number_name(t.dir, "", name)), t.dir);
+    assert_int_equal(ino_of(f->fs, t.dir, "file"), t.file);
 }
 
 /* --- By chance --- */
@@ -354,6 +402,29 @@ static void grow_crooked(struct crooked *c)
     take_keys(fs_db(fs), &c->before);
 }
 
+/* Of what is below one name of the root, if that can be found. */
+static void repair_part(struct crooked *c)
+{
+    struct repair_run_arg arg = {.only_safe = !below(c, 3)};
+    char path[32];
+    struct repair_options o = {
+        .check = {.problem = repair_told, .skip_store = true, .path = path, .arg = &arg},
+        .decide = repair_decide,
+        .outcome = repair_outcome};
+    struct repair_result r;
+    int err;
+
+    snprintf(path, sizeof(path), "/n%llu", (unsigned long long)below(c, 20));
+    if (!below(c, 4))
+        snprintf(path, sizeof(path), "/lost+found");
+    err = repair_run(fs_db(c->f->fs), &o, &r);
+    assert_true(!err || err == -ENOENT || err == -ENOTDIR || lsm_is_damage(err) ||
+                err == -ERR_NO_FILE_SYSTEM);
+    assert_false(r.gave_up);
+    if (!err && !arg.only_safe)
+        assert_int_equal(r.last.problem_count, arg.failed);
+}
+
 static void one_round(uint64_t seed)
 {
     static void (*const kinds[])(struct crooked * c) = {
@@ -371,6 +442,8 @@ static void one_round(uint64_t seed)
     grow_crooked(c);
     for (uint64_t n = 1 + below(c, 12); n; n--)
         kinds[below(c, sizeof(kinds) / sizeof(kinds[0]))](c);
+    for (uint64_t n = below(c, 2) * below(c, 4); n; n--)
+        repair_part(c);
     if (below(c, 2))
         repair(c->f, true);
     repair(c->f, false);
@@ -402,6 +475,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHECK_TEST(a_lost_inode_keeps_its_number_when_the_next_number_is_too_low),
+        CHECK_TEST(a_directory_with_entries_is_no_orphan),
+        CHECK_TEST(nor_is_one_whose_record_is_lost),
         cmocka_unit_test(crooked_stores_are_repaired),
     };
 
