@@ -93,8 +93,11 @@ static bool has_ours(struct check *c, enum key_tag tag, is_ours_fn *is_ours)
  */
 static bool has_remains(struct check *c)
 {
-    uint8_t secret[HASH_SECRET_LEN];
+    uint8_t secret[HASH_SECRET_LEN], block_len[4];
 
+    if (fact(c, "block_len", block_len, sizeof(block_len)) &&
+        super_block_len_ok(get_le32(block_len)))
+        return true;
     return fact(c, "secret", secret, sizeof(secret)) || has_ours(c, KEY_INODE, is_record) ||
            has_ours(c, KEY_DIRENT, is_entry);
 }
