@@ -71,6 +71,8 @@ static void a_directory_with_entries_is_no_orphan(void **state)
     dir.nlink = 0;
     store(f, &dir);
     list_as_orphan(f, t.dir);
+    fs_close(f->fs);
+    assert_int_equal(fixture_open(f, false), 0);
     expect(f, 1, CHECK_ORPHAN, NULL, "is a directory with 3 entries");
     expect_repaired(f);
     fixture_reopen(f);
