@@ -248,6 +248,25 @@ static inline void crook_fact(struct crooked *c)
     put(c->f, &k, "", 0);
 }
 
+/* A key that is too long, with a value that may be that of an entry. */
+static inline void crook_key(struct crooked *c)
+{
+    static const char tags[] = "DDDIBXO";
+    uint8_t key[2000], value[DIRENT_VALUE_LEN];
+    size_t len = KEY_DIRENT_HEAD_LEN + (size_t)below(c, below(c, 2) ? 300 : 1900);
+    uint64_t ino = any_number(c), named = any_number(c);
+
+    for (size_t i = 0; i < len; i++)
+        key[i] = (uint8_t)rng_next(&c->d.rng);
+    key[0] = (uint8_t)tags[below(c, sizeof(tags) - 1)];
+    put_be64(key + 1, ino);
+    put_le64(value, named);
+    value[8] = (uint8_t)(below(c, 3) ? S_IFREG >> 12 : below(c, 256));
+    touch(&c->d, ino);
+    touch(&c->d, named);
+    assert_int_equal(lsm_put(fs_db(c->f->fs), key, len, value, sizeof(value), 0), 0);
+}
+
 /* The place where repairs put what they find. */
 static inline void crook_lost_found(struct crooked *c)
 {
@@ -318,7 +337,7 @@ static inline void crook(struct crooked *c, unsigned count)
 {
     static void (*const kinds[])(struct crooked * c) = {
         lose_stretch, misplace_dir, misname,          crook_list, crook_record,
-        crook_block,  crook_fact,   crook_lost_found, damage_key,
+        crook_block,  crook_fact,   crook_lost_found, damage_key, crook_key,
     };
 
     while (count--)
