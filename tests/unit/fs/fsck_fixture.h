@@ -139,7 +139,9 @@ static inline struct repair_run_arg repair_db(struct lsm_db *db, bool only_safe,
     assert_int_equal(repair_run(db, &o, ret), 0);
     assert_false(ret->gave_up);
     assert_int_equal(arg.done, ret->repaired_count);
-    assert_int_equal(arg.done + arg.declined + arg.failed, ret->found_count);
+    /* What failed at first and was done in a later round was found once. */
+    assert_in_range(ret->found_count, arg.done + arg.declined,
+                    arg.done + arg.declined + arg.failed);
     return arg;
 }
 
