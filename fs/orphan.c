@@ -146,6 +146,12 @@ static int purge_locked(struct op *op, uint64_t ino)
                          "inode %" PRIu64 " is listed as an orphan, but has a link count of "
                          "%u",
                          ino, in.nlink);
+    /* Only an empty directory can be deleted; nothing would lead to what this one holds. */
+    if (!err && S_ISDIR(in.mode) && in.size)
+        return err_raise(ENOTEMPTY,
+                         "inode %" PRIu64
+                         " is listed as an orphan, but is a directory with %" PRIu64 " entries",
+                         ino, in.size);
     if (!err) {
         if (S_ISREG(in.mode))
             err = file_delete_blocks(op->batch, &in, op->fs->super.block_len);

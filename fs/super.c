@@ -159,10 +159,27 @@ static int label_get(struct lsm_db *db, char *ret)
     return 0;
 }
 
+int super_get_group_next(struct lsm_db *db, uint64_t *ret)
+{
+    uint8_t value[8];
+    uint64_t group_next;
+    int err = fact_need(db, "group_next", sizeof(value), value);
+
+    if (err)
+        return err;
+    group_next = get_le64(value);
+    /* Group 0 is the root's own: a lease that began there would give out numbers in use. */
+    if (group_next == 0 || group_next > INODE_GROUP_END)
+        return err_raise(ERR_SUPER_RECORD, "superblock fact \"group_next\" is %llu",
+                         (unsigned long long)group_next);
+    *ret = group_next;
+    return 0;
+}
+
 int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret)
 {
     struct super_facts f;
-    uint8_t block_len[4], created[8], group_next[8];
+    uint8_t block_len[4], created[8];
     int err;
 
     memset(&f, 0, sizeof(f));
@@ -178,19 +195,14 @@ int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret)
     if (!err)
         err = fact_need(db, "created", sizeof(created), created);
     if (!err)
-        err = fact_need(db, "group_next", sizeof(group_next), group_next);
+        err = super_get_group_next(db, &f.group_next);
     if (err)
         return err;
     f.super.block_len = get_le32(block_len);
     f.super.created_sec = (int64_t)get_le64(created);
-    f.group_next = get_le64(group_next);
     if (!super_block_len_ok(f.super.block_len))
         return err_raise(ERR_SUPER_RECORD, "superblock fact \"block_len\" is %u",
                          f.super.block_len);
-    /* Group 0 is the root's own: a lease that began there would give out numbers in use. */
-    if (f.group_next == 0 || f.group_next > INODE_GROUP_END)
-        return err_raise(ERR_SUPER_RECORD, "superblock fact \"group_next\" is %llu",
-                         (unsigned long long)f.group_next);
     *ret = f;
     return 0;
 }

@@ -41,7 +41,9 @@ int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret);
  * written for damage: 0 or ERR_SUPERBLOCK_FEATURE. 0 as well when the fact cannot be read.
  */
 int super_check_repairable(struct lsm_db *db);
-/* Write the fact "group_next" alone. */
+/* The fact "group_next" alone; ERR_SUPER_RECORD when it is missing or damaged. */
+int super_get_group_next(struct lsm_db *db, uint64_t *ret);
+/* Write it alone. */
 int super_write_group_next(struct lsm_db *db, uint64_t group_next);
 /* How this file system wants its engine: the options that mkfs and open share. */
 void super_store_options(struct lsm_options *ret);

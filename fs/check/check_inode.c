@@ -222,6 +222,11 @@ static int check_orphan(struct check *c, const struct check_item *item)
     if (item->orphan && in->nlink)
         return check_found(c, &f, "orphan inode %llu has a link count of %u instead of 0",
                            (unsigned long long)item->ino, in->nlink);
+    /* Only an empty directory can be deleted; the next mount would delete what leads to these. */
+    if (item->orphan && S_ISDIR(in->mode) && item->sum.entry_count)
+        return check_found(c, &f, "orphan inode %llu is a directory with %llu entries",
+                           (unsigned long long)item->ino,
+                           (unsigned long long)item->sum.entry_count);
     if (item->orphan) {
         c->result->orphan_count++;
         return 0;

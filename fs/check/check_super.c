@@ -44,10 +44,31 @@ enum {
     REMAINS_MAX = 1000 /* keys that are looked at */
 };
 
-/* One of the first records can be decoded, which no other program's value is likely to be. */
-static bool has_record(struct check *c)
+/* Whether a key with its value is one that no other program is likely to have written. */
+typedef bool is_ours_fn(struct slice key, struct slice value);
+
+static bool is_record(struct slice key, struct slice value)
 {
-    uint8_t lower = KEY_INODE, upper = KEY_INODE + 1;
+    uint64_t ino = key.len == KEY_INODE_LEN ? get_be64(key.data + 1) : 0;
+    struct inode in;
+
+    return ino && ino < CHECK_INO_END && !inode_decode(ino, value.data, value.len, &in);
+}
+
+static bool is_entry(struct slice key, struct slice value)
+{
+    uint64_t parent, hash, ino;
+    struct slice name;
+    uint32_t type;
+
+    return dirent_key_decode(key.data, key.len, &parent, &hash, &name) && parent &&
+           parent < CHECK_INO_END && dirent_value_decode(value.data, value.len, &ino, &type);
+}
+
+/* One of the first keys of the tag is. */
+static bool has_ours(struct check *c, enum key_tag tag, is_ours_fn *is_ours)
+{
+    uint8_t lower = (uint8_t)tag, upper = (uint8_t)(tag + 1);
     struct lsm_iter *it;
     bool found = false;
     int rc = lsm_iter_new(c->db, c->snapshot, &lower, 1, &upper, 1, &it);
@@ -56,33 +77,29 @@ static bool has_record(struct check *c)
         return false;
     rc = lsm_iter_first(it);
     for (int i = 0; i < REMAINS_MAX && rc == 1 && !found; i++, rc = lsm_iter_next(it)) {
-        size_t key_len, len;
-        const uint8_t *key = lsm_iter_key(it, &key_len);
-        const void *value = lsm_iter_value(it, &len);
-        struct inode in;
+        struct slice key, value;
 
-        found = key_len == KEY_INODE_LEN && get_be64(key + 1) &&
-                get_be64(key + 1) < CHECK_INO_END &&
-                !inode_decode(get_be64(key + 1), value, len, &in);
+        key.data = lsm_iter_key(it, &key.len);
+        value.data = lsm_iter_value(it, &value.len);
+        found = is_ours(key, value);
     }
     lsm_iter_free(it);
     return found;
 }
 
-/* Whether a store without the fact "format" held a file system: a root, a secret, an inode. */
+/*
+ * Whether a store without the fact "format" held a file system. Bytes have to say so: a key alone,
+ * the root's for one, may be that of another program, whose data a repair would delete.
+ */
 static bool has_remains(struct check *c)
 {
-    uint8_t secret[HASH_SECRET_LEN];
-    struct lsm_value v;
-    struct key k;
+    uint8_t secret[HASH_SECRET_LEN], block_len[4];
 
-    if (fact(c, "secret", secret, sizeof(secret)))
+    if (fact(c, "block_len", block_len, sizeof(block_len)) &&
+        super_block_len_ok(get_le32(block_len)))
         return true;
-    key_ino(&k, KEY_INODE, FS_ROOT_INO);
-    if (lsm_get(c->db, c->snapshot, k.data, k.len, &v))
-        return has_record(c);
-    lsm_value_done(&v);
-    return true;
+    return fact(c, "secret", secret, sizeof(secret)) || has_ours(c, KEY_INODE, is_record) ||
+           has_ours(c, KEY_DIRENT, is_entry);
 }
 
 int check_super(struct check *c)

@@ -146,7 +146,8 @@ struct repair_options {
 
 struct repair_result {
     struct check_result last; /* of the last check: its problems are what is left */
-    uint64_t found_count;     /* problems, each once, in however many rounds it was found */
+    uint64_t found_count;     /* problems, each once, in however many rounds it was found; beyond
+                                 memory_len / 64 that are left, in each round */
     uint64_t repaired_count;  /* of these */
     uint64_t repaired[CHECK_KIND_COUNT];
     unsigned round_count;

@@ -297,13 +297,12 @@ int fix_facts(struct repair *r, const struct check_finding *f)
 int fix_number(struct repair *r, const struct check_finding *f)
 {
     const uint64_t reserve = (uint64_t)1 << 20; /* groups that are kept for what is to come */
-    struct super_facts facts;
-    uint64_t next = (f->ino >> 16) + 1;
-    int err = super_get(r->db, true, &facts);
+    uint64_t next = (f->ino >> 16) + 1, group_next;
+    int err = super_get_group_next(r->db, &group_next);
 
     if (err)
         return err;
-    if (facts.group_next >= next)
+    if (group_next >= next)
         return 0;
     if (next > INODE_GROUP_END - reserve)
         return fix_cannot(r, "so high a number would leave none for new files");

@@ -123,9 +123,9 @@ static int rebuild(struct tx *tx, const struct check_item *item)
         err = fill_file(tx->r, in, item);
     if (err || named)
         return err;
-    if (!item->orphan)
+    if (!item->orphan || item->sum.entry_count)
         return lost_connect(tx, in, in->ino, "");
-    in->nlink = 0; /* it was deleted, and goes with the orphans */
+    in->nlink = 0; /* it was deleted, and goes with the orphans: only an empty directory can be */
     return 0;
 }
 

@@ -109,8 +109,8 @@ struct inode *tx_inode_new(struct tx *tx, uint64_t ino)
 
 /* --- Numbers --- */
 
-/* Whether any key has a number of the group: 1, 0 or an error. */
-static int group_in_use(struct tx *tx, uint64_t group)
+/* Whether any key has a number from first up to, and without, end: 1, 0 or an error. */
+static int any_key_of(struct tx *tx, uint64_t first, uint64_t end)
 {
     static const enum key_tag tags[] = {KEY_BLOCK, KEY_DIRENT, KEY_INODE, KEY_ORPHAN, KEY_XATTR};
     int rc = 0;
@@ -119,8 +119,8 @@ static int group_in_use(struct tx *tx, uint64_t group)
         struct lsm_iter *it;
         struct key lower, upper;
 
-        key_ino(&lower, tags[i], group << 16);
-        key_ino(&upper, tags[i], (group + 1) << 16);
+        key_ino(&lower, tags[i], first);
+        key_ino(&upper, tags[i], end);
         rc = lsm_iter_new(tx->r->db, NULL, lower.data, lower.len, upper.data, upper.len, &it);
         if (rc)
             return rc;
@@ -130,17 +130,33 @@ static int group_in_use(struct tx *tx, uint64_t group)
     return rc;
 }
 
+/* The same for one number; a name that leads to it is enough. */
+static int number_in_use(struct tx *tx, uint64_t ino)
+{
+    struct check *c = tx->r->check;
+    struct check_entry entry;
+
+    if (c->names_known && check_entry_find(c, ino, &entry))
+        return 1;
+    return any_key_of(tx, ino, ino + 1);
+}
+
+static int group_in_use(struct tx *tx, uint64_t group)
+{
+    int rc = any_key_of(tx, group << 16, (group + 1) << 16);
+
+    return rc ? rc : number_in_use(tx, group << 16);
+}
+
 /* A group that nothing uses; the fact that it is taken goes into the batch. */
 static int group_take_free(struct tx *tx, uint64_t *ret)
 {
-    struct super_facts facts;
     uint8_t value[8];
-    uint64_t group;
-    int rc = super_get(tx->r->db, true, &facts);
+    uint64_t group = tx->group_next;
+    int rc = group ? 0 : super_get_group_next(tx->r->db, &group);
 
     if (rc)
         return rc;
-    group = tx->group_next ? tx->group_next : facts.group_next;
     for (int i = 0; i < GROUP_TRIES && group + 1 < INODE_GROUP_END; i++, group++) {
         rc = group_in_use(tx, group);
         if (rc < 0)
@@ -157,25 +173,22 @@ static int group_take_free(struct tx *tx, uint64_t *ret)
 
 int tx_number(struct tx *tx, struct inode *dir, uint64_t *ret)
 {
-    struct key k;
-    struct lsm_value v;
-    int err;
+    int rc;
 
     if (dir->group && dir->next_slot < INODE_SLOT_COUNT) {
-        key_ino(&k, KEY_INODE, dir->group << 16 | dir->next_slot);
-        err = lsm_get(tx->r->db, NULL, k.data, k.len, &v);
-        if (err == -ENOENT) {
+        rc = number_in_use(tx, dir->group << 16 | dir->next_slot);
+        if (!rc)
             *ret = dir->group << 16 | dir->next_slot++;
-            return 0;
-        }
-        if (err)
-            return err;
-        lsm_value_done(&v);
+        if (rc <= 0)
+            return rc;
     }
-    /* No group, a full one, or one that another directory uses as well. */
-    err = group_take_free(tx, &dir->group);
-    if (err)
-        return err;
+    /*
+     * No group, a full one, one that another directory uses as well, or the next number is that of
+     * an inode whose record is lost.
+     */
+    rc = group_take_free(tx, &dir->group);
+    if (rc)
+        return rc;
     dir->next_slot = 1;
     *ret = dir->group << 16;
     return 0;

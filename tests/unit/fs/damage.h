@@ -155,7 +155,7 @@ static inline void damage_new_key(struct damage *d, struct lsm_db *db, const str
 
 /*
  * One of the keys; not the block length, which cannot always be told again when damage has hit
- * blocks and the ends of files as well: it is then left alone (test_repair_blocks.c).
+ * blocks and the ends of files as well: it is then left alone (test_repair_facts.c).
  */
 static inline const struct kv_pair *damage_pick(struct damage *d, const struct kv_model *m)
 {

@@ -139,7 +139,9 @@ static inline struct repair_run_arg repair_db(struct lsm_db *db, bool only_safe,
     assert_int_equal(repair_run(db, &o, ret), 0);
     assert_false(ret->gave_up);
     assert_int_equal(arg.done, ret->repaired_count);
-    assert_int_equal(arg.done + arg.declined + arg.failed, ret->found_count);
+    /* What failed at first and was done in a later round was found once. */
+    assert_in_range(ret->found_count, arg.done + arg.declined,
+                    arg.done + arg.declined + arg.failed);
     return arg;
 }
 
@@ -148,6 +150,15 @@ static inline struct repair_run_arg repair(struct fixture *f, bool only_safe)
     struct repair_result r;
 
     return repair_db(fs_db(f->fs), only_safe, &r);
+}
+
+static inline void put_block(struct fixture *f, uint64_t ino, uint64_t number, const void *data,
+                             size_t len)
+{
+    struct key k;
+
+    key_block(&k, ino, number);
+    put(f, &k, data, len);
 }
 
 /* Every problem that a check finds is of one of the kinds, and there is one of the first. */

@@ -143,7 +143,7 @@ static void make_damage(const char *path, uint64_t count)
     must(super_get(db, true, &facts));
     must(lsm_batch_new(&b));
     for (uint64_t i = 0; i < count; i++) {
-        struct inode in = {.ino = (uint64_t)GROUP << 16 | i, .mode = S_IFREG, .nlink = 7};
+        struct inode in = {.ino = ((uint64_t)GROUP << 16) + i, .mode = S_IFREG, .nlink = 7};
         uint8_t value[DIRENT_VALUE_LEN];
         char name[32];
         int len = snprintf(name, sizeof(name), "%llu", (unsigned long long)i);
@@ -162,7 +162,7 @@ static void make_damage(const char *path, uint64_t count)
         lsm_batch_clear(b);
     }
     lsm_batch_free(b);
-    must(super_write_group_next(db, GROUP * 2));
+    must(super_write_group_next(db, GROUP + (count >> 16) + 1));
     must(lsm_close(db));
 }
 
@@ -292,6 +292,7 @@ static void a_repair_keeps_to_its_budget(void **state)
     assert_int_equal(all.err, 0);
     assert_int_equal(all.repaired_count, count / 2);
     assert_int_equal(all.result.problem_count, 0);
+    assert_int_equal(all.result.inode_count, count / 2 + 1); /* and the root */
     assert_in_range(safe.array_len_max, 1, BUDGET_LEN);
     assert_in_range(all.array_len_max, 1, BUDGET_LEN);
     scratch_free(dir);

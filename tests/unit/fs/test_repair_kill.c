@@ -7,7 +7,7 @@
 #include "lib/env_fault.h"
 #include "lib/scratch.h"
 #include "lsm/db/db.h"
-#include "unit/fs/damage.h"
+#include "unit/fs/crooked.h"
 
 enum {
     SEED_COUNT = 2,
@@ -24,33 +24,32 @@ enum ending {
 
 /* A damaged store, as keys. */
 struct case_of_damage {
-    struct damage d;
-    struct kv_model before, damaged;
+    struct crooked c;
+    struct kv_model damaged;
 };
 
 static struct case_of_damage *make_case(uint64_t seed)
 {
     struct case_of_damage *c = calloc(1, sizeof(*c));
-    struct fixture *f;
     void *state;
 
     assert_non_null(c);
-    c->d.rng.state = seed;
+    c->c.d.rng.state = seed;
     assert_int_equal(fixture_setup(&state), 0);
-    f = state;
-    random_tree(f, &c->d.rng, 25);
-    take_keys(fs_db(f->fs), &c->before);
-    for (int i = 0; i < 12; i++)
-        damage_one(&c->d, fs_db(f->fs), &c->before);
-    take_keys(fs_db(f->fs), &c->damaged);
-    fs_close(f->fs);
-    fixture_free(f);
+    c->c.f = state;
+    grow_crooked(&c->c);
+    for (int i = 0; i < 8; i++)
+        damage_key(&c->c);
+    crook(&c->c, 6);
+    take_keys(fs_db(c->c.f->fs), &c->damaged);
+    fs_close(c->c.f->fs);
+    fixture_free(c->c.f);
     return c;
 }
 
 static void free_case(struct case_of_damage *c)
 {
-    kv_clear(&c->before);
+    kv_clear(&c->c.before);
     kv_clear(&c->damaged);
     free(c);
 }
@@ -124,7 +123,7 @@ static bool break_and_repair(const struct case_of_damage *c, enum ending ending,
     assert_int_equal(r.last.problem_count, 0);
     assert_int_equal(check_run(s.db, NULL, &check), 0);
     assert_int_equal(check.problem_count, 0);
-    assert_untouched(&c->d, s.db, &c->before);
+    assert_untouched(&c->c.d, s.db, &c->c.before);
     assert_int_equal(lsm_close(s.db), 0);
     env_fault_close(s.fault);
     scratch_free(s.dir);
