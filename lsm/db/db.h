@@ -225,6 +225,11 @@ void wals_close(struct lsm_db *db);
 int db_sync_to(struct lsm_db *db, uint64_t seqno);
 /* Tables hold everything up to seqno durably. */
 void db_note_synced(struct lsm_db *db, uint64_t seqno);
+/*
+ * Leave word in the log that all of it is durable. For closing, when nobody else is there any more.
+ * It is not synced: without it a damaged end of the log looks like one that was never durable.
+ */
+void db_mark_closed(struct lsm_db *db);
 
 /* await_space.c: how long one write has waited for space. All zeros before it. */
 struct patience {

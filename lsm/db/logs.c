@@ -189,3 +189,20 @@ int db_sync_to(struct lsm_db *db, uint64_t seqno)
     mutex_unlock(&db->sync_mu);
     return err;
 }
+
+void db_mark_closed(struct lsm_db *db)
+{
+    struct wal_record mark = {.first_seqno = db->last_seqno + 1,
+                              .time_ns = now_ns(CLOCK_REALTIME),
+                              .synced_seqno = atomic_load(&db->synced_seqno)};
+    bool tables_have_all;
+
+    mutex_lock(&db->manifest_mu);
+    tables_have_all = db->flushed_seqno >= db->last_seqno;
+    mutex_unlock(&db->manifest_mu);
+    if (tables_have_all || db->options.read_only || atomic_load(&db->sticky_err) ||
+        mark.first_seqno > SEQNO_MAX)
+        return;
+    /* On a full disk the store is as it would be after a power cut. */
+    (void)wal_writer_append(wals_newest(db), &mark, 1, true);
+}

@@ -287,6 +287,8 @@ int lsm_close(struct lsm_db *db)
         return 0;
     err = lsm_sync(db);
     background_stop(db);
+    if (!err)
+        db_mark_closed(db);
     CHECK(db->snapshots.next == &db->snapshots);
     destroy(db);
     return err;

@@ -13,8 +13,8 @@
 #include "lsm/env/env.h"
 
 struct wal_record {
-    uint64_t first_seqno;  /* of the payload's first operation */
-    uint64_t op_count;     /* operations, each takes one sequence number; at least 1 */
+    uint64_t first_seqno;  /* of the payload's first operation; of a mark: of the next one */
+    uint64_t op_count;     /* operations, each takes one sequence number; 0: of a mark */
     uint64_t time_ns;      /* commit time, CLOCK_REALTIME */
     uint64_t synced_seqno; /* every operation up to it was durable */
     struct slice payload;

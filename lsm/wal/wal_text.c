@@ -25,6 +25,12 @@ static int put_record(const struct text *t, uint64_t offset, const struct wal_re
     const char *note = "";
     uint64_t count;
 
+    if (!r->op_count && !r->payload.len) {
+        snprintf(line, sizeof(line),
+                 "offset %" PRIu64 ": mark before sequence %" PRIu64 ", synced to %" PRIu64, offset,
+                 r->first_seqno, r->synced_seqno);
+        return t->put(t->arg, line);
+    }
     if (batch_check(r->payload, &count))
         note = ", its batch is damaged";
     else if (count != r->op_count)

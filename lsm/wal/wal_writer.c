@@ -188,8 +188,8 @@ static int grow(struct wal_writer *w, const struct wal_record *records, unsigned
 /* Whether a reader would take the record as the next one. */
 static bool record_ok(const struct wal_record *r, uint64_t next_seqno)
 {
-    return r->first_seqno == next_seqno && r->first_seqno <= SEQNO_MAX && r->op_count >= 1 &&
-           r->op_count <= UINT32_MAX && r->op_count - 1 <= SEQNO_MAX - r->first_seqno &&
+    return r->first_seqno == next_seqno && r->first_seqno <= SEQNO_MAX &&
+           r->op_count <= UINT32_MAX && r->op_count <= SEQNO_MAX - r->first_seqno + 1 &&
            r->synced_seqno < r->first_seqno && r->payload.len <= WAL_PAYLOAD_LEN_MAX;
 }
 
