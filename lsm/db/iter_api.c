@@ -35,6 +35,7 @@ struct lsm_iter {
     struct buf old;      /* backwards: the value */
     struct blob_ref ref; /* backwards: or where it lies, if has_ref */
     bool has_ref;
+    int too_long;              /* backwards: what is laid over so far is: ERR_VALUE_LEN, or 0 */
     struct cache_block *block; /* backwards: holds the value that was read; NULL: `old` has it */
     struct buf seek_key;
     struct slice value;
@@ -205,6 +206,7 @@ int lsm_iter_new(struct lsm_db *db, const struct lsm_snapshot *snapshot, const v
         err = buf_assign(&it->lower, lower, lower_len);
     if (upper && !err)
         err = buf_assign(&it->upper, upper, upper_len);
+    it->fold.value_len_max = it->sv->version->store->value_len_max;
     if (!err)
         err = build_input(it);
     if (err) {
@@ -261,7 +263,10 @@ static int feed(struct lsm_iter *it)
     enum kind kind = ikey_kind(it->input->key);
     struct slice value = it->input->value;
     struct pin pin = {0};
+    int err = value_len_check(kind, value, fold_value_len_max(&it->fold));
 
+    if (err)
+        return err;
     if (kind == KIND_PATCH) {
         uint8_t *copy = malloc(value.len ? value.len : 1);
 
@@ -279,7 +284,8 @@ static bool is_plain(const struct lsm_iter *it, uint64_t deleted_to)
 {
     uint64_t seqno = ikey_seqno(it->input->key);
 
-    return ikey_kind(it->input->key) == KIND_PUT && seqno <= it->seqno && seqno >= deleted_to;
+    return ikey_kind(it->input->key) == KIND_PUT && seqno <= it->seqno && seqno >= deleted_to &&
+           it->input->value.len <= fold_value_len_max(&it->fold);
 }
 
 /* The value of the key whose first version the input stands on: 1, 0 when it has none, an error. */
@@ -355,11 +361,32 @@ static int fetch(struct lsm_iter *it)
     return err;
 }
 
+/*
+ * Is the version too long, or is it a patch over one that is? Whatever hides what is older hides
+ * this too, so it is no error before the newest version has been seen.
+ */
+static bool is_too_long(struct lsm_iter *it, enum kind kind, struct slice value)
+{
+    if (it->too_long && kind != KIND_PATCH) {
+        it->too_long = 0;
+        err_clear();
+    }
+    if (!it->too_long)
+        it->too_long = value_len_check(kind, value, fold_value_len_max(&it->fold));
+    return it->too_long;
+}
+
 /* Lay one version over what is older. A reference is followed only if what it means is needed. */
 static int lay_over(struct lsm_iter *it, enum kind kind, struct slice value, bool *found)
 {
     int err = 0;
 
+    if (is_too_long(it, kind, value)) {
+        *found = true;
+        it->has_ref = false;
+        it->old.len = 0;
+        return 0;
+    }
     switch (kind) {
     case KIND_PUT:
         *found = true;
@@ -397,6 +424,7 @@ static int resolve_backward(struct lsm_iter *it)
     deleted_to = covering(it, buf_slice(&it->key));
     it->old.len = 0;
     it->has_ref = false;
+    it->too_long = 0;
     for (; on_current_key(it) && !err; iter_prev(it->input)) {
         uint64_t seqno = ikey_seqno(it->input->key);
         struct slice value = it->input->value;
@@ -407,6 +435,8 @@ static int resolve_backward(struct lsm_iter *it)
     }
     if (!err)
         err = it->input->err;
+    if (!err)
+        err = it->too_long;
     if (!err && found && it->has_ref) {
         err = fetch(it);
         return err ? err : 1;
