@@ -9,12 +9,11 @@
  */
 #include "lsm/db/db.h"
 
-/* One source's range tombstones, and the piece of key space that was asked about last. */
+/* A list of range tombstones, and the piece of key space that was asked about last. */
 struct rangedel_source {
-    const struct rangedel_list *list;
-    struct memtable *mem; /* to give the list back to; NULL for a table's */
-    struct slice lo, hi;  /* between them, [lo, hi), `seqno` is the answer */
-    bool known, bounded;  /* bounded: hi is a bound */
+    const struct rangedel_list *list; /* a set's, or a table's */
+    struct slice lo, hi;              /* between them, [lo, hi), `seqno` is the answer */
+    bool known, bounded;              /* bounded: hi is a bound */
     uint64_t seqno;
 };
 
@@ -25,6 +24,8 @@ struct lsm_iter {
     struct iter *input;
     struct rangedel_source *dels;
     size_t del_count, del_cap;
+    struct tombstone_set *del_sets[1 + IMM_COUNT_MAX]; /* of the memtables */
+    unsigned del_set_count;
     struct buf lower, upper;
     bool has_lower, has_upper;
 
@@ -84,7 +85,7 @@ static uint64_t covering(struct lsm_iter *it, struct slice key)
     return newest;
 }
 
-static int add_source(struct lsm_iter *it, const struct rangedel_list *list, struct memtable *mem)
+static int add_source(struct lsm_iter *it, const struct rangedel_list *list)
 {
     if (it->del_count == it->del_cap) {
         size_t cap = it->del_cap ? it->del_cap * 2 : 4;
@@ -95,20 +96,20 @@ static int add_source(struct lsm_iter *it, const struct rangedel_list *list, str
         it->dels = dels;
         it->del_cap = cap;
     }
-    it->dels[it->del_count++] = (struct rangedel_source){.list = list, .mem = mem};
+    it->dels[it->del_count++] = (struct rangedel_source){.list = list};
     return 0;
 }
 
 static int add_memtable_dels(struct lsm_iter *it, struct memtable *mem)
 {
-    const struct rangedel_list *list;
-    int err = memtable_rangedels_get(mem, &list);
+    struct tombstone_set *set;
+    int err = memtable_rangedel_lists(mem, &set);
 
-    if (err || !list)
+    if (err || !set)
         return err;
-    err = add_source(it, list, mem);
-    if (err)
-        memtable_rangedels_put(mem, list);
+    it->del_sets[it->del_set_count++] = set;
+    for (unsigned i = 0; !err && i < tombstone_set_count(set); i++)
+        err = add_source(it, tombstone_set_list(set, i));
     return err;
 }
 
@@ -132,7 +133,7 @@ static int add_table_dels(struct lsm_iter *it, const struct slice *lower, const 
                 continue;
             err = table_meta_sst(m, v->store, &sst);
             if (!err && sst_rangedels(sst))
-                err = add_source(it, sst_rangedels(sst), NULL);
+                err = add_source(it, sst_rangedels(sst));
             if (err)
                 return err;
         }
@@ -221,10 +222,8 @@ void lsm_iter_free(struct lsm_iter *it)
 {
     if (!it)
         return;
-    for (size_t i = 0; i < it->del_count; i++) {
-        if (it->dels[i].mem)
-            memtable_rangedels_put(it->dels[i].mem, it->dels[i].list);
-    }
+    for (unsigned i = 0; i < it->del_set_count; i++)
+        tombstone_set_put(it->del_sets[i]);
     free(it->dels);
     iter_free(it->input);
     sv_put(it->sv);
