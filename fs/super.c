@@ -8,7 +8,10 @@
 #include <stdio.h>
 
 #include "fs/inode.h"
+#include "fs/lost_mark.h"
 #include "lsm/base/err.h"
+
+_Static_assert(FS_BLOCK_LEN_MAX >= FS_XATTR_VALUE_LEN_MAX, "no value is longer than a block");
 
 static void fact_key(struct key *k, const char *name)
 {
@@ -222,6 +225,8 @@ void super_store_options(struct lsm_options *ret)
     lsm_options_default(ret);
     /* Names, inodes and contents grow side by side: no table shall span two kinds of keys. */
     ret->table_prefix_len = 1;
+    /* Nothing is longer than a lost block: a store that was made to harm costs no more. */
+    ret->value_len_max = FS_BLOCK_LEN_MAX + LOST_MARK_LEN;
 }
 
 int super_store_close(struct lsm_db *db, int err)

@@ -82,6 +82,15 @@ struct lsm_options {
     unsigned filter_bits_per_key; /* default 10; 0 for no filter; at most 30 */
     bool compress;                /* LZ4; default true */
     /*
+     * No value of the store has more bytes; of a patch, offset plus length count. A write that
+     * would make one longer is refused with EFBIG. What is found on disk and would be longer is
+     * damage of its key, for which no memory is taken: reading the key fails, verification and
+     * repair tell it as a lost value, compaction leaves it as it is; in a log that has not been
+     * flushed it keeps the store from being opened. So give what the longest value that was ever
+     * written had, at least. Default LSM_VALUE_LEN_MAX; 1 KiB to that.
+     */
+    size_t value_len_max;
+    /*
      * Values of at least so many bytes are written once, to blob files, and the tree holds
      * references to them; 0: never. Default 8 KiB; 0, or 256 bytes to 1 GiB.
      */
@@ -237,6 +246,7 @@ enum {
  * and on a full disk, for ten seconds at most, until what was deleted just before gives its space
  * back.
  *
+ * -EFBIG: a value would become longer than the option value_len_max allows; nothing was done.
  * -ENOSPC: the disk is full; nothing was done, and the same call may succeed later. EROFS (by
  * lsm_errno): the store is open read-only, or an earlier write or sync failed and made it so until
  * it is opened again; lsm_detail and lsm_stats say which failure. With LSM_WRITE_SYNC a failure may
@@ -382,7 +392,7 @@ LSM_API int lsm_verify(struct lsm_db *db,
 
 enum lsm_loss_kind {
     LSM_LOSS_ENTRIES = 1,    /* entries of a table, with keys from first to last */
-    LSM_LOSS_VALUE = 2,      /* the large value of key `first` */
+    LSM_LOSS_VALUE = 2,      /* the value of key `first`, a large one or one that is too long */
     LSM_LOSS_DELETIONS = 3,  /* deletions of ranges of a table: older values may be back */
     LSM_LOSS_OPERATIONS = 4, /* of a log, whatever their keys; later ones may be there */
     LSM_LOSS_ORDER = 5,      /* which tables there are: what was deleted may be back */

@@ -361,7 +361,10 @@ static int judge_old(struct judge *j, enum key_tag tag, enum lost_kind kind)
     return err ? err : rc < 0 ? rc : 0;
 }
 
-/* The large value of one key; only contents and attributes have such. */
+/*
+ * The value of one key. Large ones are only of contents and attributes. Of other keys one is lost
+ * when it claims to be longer than any; the tree then shows what is missing, but not whose it was.
+ */
 static int judge_value(struct judge *j)
 {
     const uint8_t *key = j->loss->first;
@@ -370,8 +373,12 @@ static int judge_value(struct judge *j)
 
     if (!key || j->loss->first_len < KEY_INODE_LEN || j->loss->first_len > sizeof(k.data))
         return 0;
-    if (key[0] != KEY_XATTR)
+    if (key[0] == KEY_BLOCK)
         return judge_contents(j);
+    if (key[0] != KEY_XATTR) {
+        j->out->unknown = true;
+        return 0;
+    }
     k.len = j->loss->first_len;
     memcpy(k.data, key, k.len);
     lost = key_is_lost(j, &k);

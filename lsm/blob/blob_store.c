@@ -30,7 +30,7 @@ struct blob_store {
     /* Constant. */
     struct env *env;
     struct block_cache *cache;
-    size_t value_cache_len_max;
+    size_t value_cache_len_max, value_len_max;
 
     struct mutex mu;          /* order 5: under it nothing else is taken */
     struct blob_meta **metas; /* [mu] ascending by number */
@@ -47,9 +47,15 @@ int blob_store_new(struct env *env, struct block_cache *cache, size_t value_cach
     s->env = env;
     s->cache = cache;
     s->value_cache_len_max = value_cache_len_max;
+    s->value_len_max = BLOB_VALUE_LEN_MAX;
     mutex_init(&s->mu);
     *ret = s;
     return 0;
+}
+
+void blob_store_set_value_len_max(struct blob_store *s, size_t len)
+{
+    s->value_len_max = len;
 }
 
 void blob_store_free(struct blob_store *s)
@@ -364,16 +370,28 @@ int blob_meta_len(struct blob_meta *m, uint64_t *ret)
     return 0;
 }
 
+/* A record is never longer than what it makes: it is not stored compressed else. */
+static int check_value_len(const struct blob_store *s, const struct blob_ref *ref)
+{
+    uint64_t most = BLOB_RECORD_HEADER_LEN + USER_KEY_LEN_MAX + (uint64_t)s->value_len_max;
+
+    if (ref->raw_len <= s->value_len_max && ref->len <= most)
+        return 0;
+    return err_raise(ERR_VALUE_LEN,
+                     AT_FMT "a value of %llu bytes, where the store takes %llu at most", AT(s, ref),
+                     (unsigned long long)ref->raw_len, (unsigned long long)s->value_len_max);
+}
+
 /* Before memory is taken for a long record: no length is believed further than the file reaches. */
 static int check_reach(struct blob_store *s, const struct blob_ref *ref)
 {
     struct blob_meta *m;
     struct env_reader *r = NULL;
     uint64_t len = 0;
-    int err;
+    int err = check_value_len(s, ref);
 
-    if (ref->len <= BELIEVED_LEN_MAX)
-        return 0;
+    if (err || ref->len <= BELIEVED_LEN_MAX)
+        return err;
     m = blob_store_find(s, ref->file);
     err = m ? meta_reader(m, &r) : missing(s, ref->file);
     if (!err)

@@ -40,6 +40,9 @@ int blob_store_new(struct env *env, struct block_cache *cache, size_t value_cach
                    struct blob_store **ret);
 void blob_store_free(struct blob_store *s); /* NULL is allowed; every reference must be gone */
 
+/* Before anybody reads: no value is longer. Without it, VALUE_LEN_MAX. */
+void blob_store_set_value_len_max(struct blob_store *s, size_t len);
+
 struct env *blob_store_env(const struct blob_store *s);
 
 /* A reference to the file's object, which is made if need be; the file is not looked at. */
@@ -71,7 +74,8 @@ enum blob_use_cache {
 /*
  * The value that ref means, as *ret_value within *ret, of which the caller gets a reference. Read
  * from disk, the record's checksum is verified. Somebody must hold the file meanwhile. Errors name
- * file and offset: ERR_FILE_MISSING, ERR_BLOB_REF, ERR_BLOB_CHECKSUM, ERR_BLOB_COMPRESSION.
+ * file and offset: ERR_FILE_MISSING, ERR_BLOB_REF, ERR_BLOB_CHECKSUM, ERR_BLOB_COMPRESSION,
+ * ERR_VALUE_LEN, for which nothing is read.
  */
 int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_cache use,
               struct cache_block **ret, struct slice *ret_value);

@@ -11,6 +11,10 @@
  *   - patches without either stay: their base lies in an older stripe or further down. Those that
  *     overlap or touch become one, with one of their sequence numbers; the newest is always kept.
  *
+ * What cannot be put together, because a patch is damaged or the value would be longer than the
+ * store takes, stays as it is, for a reader to report and a repair to deal with: it is an error of
+ * its own key, and no reason to stop.
+ *
  * At the bottom, in the oldest stripe, nothing older exists: deletions and range tombstones go, and
  * patches become a PUT.
  */
@@ -169,6 +173,25 @@ static int emit_ref(struct state *st, struct slice base)
     return err;
 }
 
+/* Every version of the stripe, as it was found. Where a tombstone ended it, that stays in the list.
+ */
+static int emit_as_is(struct state *st)
+{
+    struct stripe *s = &st->stripe;
+    const struct fold *f = &s->fold;
+    struct slice user = buf_slice(&st->user);
+    size_t patch_count = f->layer_count - (f->has_base ? 1 : 0);
+    int err = 0;
+
+    for (size_t i = 0; !err && i < patch_count; i++)
+        err = output_add(&st->output, user, s->seqnos[i], KIND_PATCH, f->layers[i].value);
+    if (!err && f->has_base)
+        err = output_add(&st->output, user, s->base_seqno, KIND_PUT, f->layers[patch_count].value);
+    if (!err && s->deleted && !is_oldest(st))
+        err = output_add(&st->output, user, s->base_seqno, KIND_DELETE, slice_of(NULL, 0));
+    return err;
+}
+
 /* Write what the collected stripe amounts to. */
 static int stripe_emit(struct state *st)
 {
@@ -186,7 +209,7 @@ static int stripe_emit(struct state *st)
         return emit_ref(st, value);
     found = fold_value(&s->fold, &value);
     if (found < 0)
-        return found;
+        return err_is_damage(found) ? emit_as_is(st) : found;
     if (found)
         return values_put(&st->values, user, s->newest, value);
     if (s->deleted && !is_oldest(st))
@@ -378,6 +401,7 @@ int compact_run(struct compact_run *r)
     if (!err)
         err = choose_kept(r, &st.kept);
     if (!err) {
+        st.stripe.fold.value_len_max = r->store->value_len_max;
         st.output = (struct output){.run = r, .kept = st.kept};
         st.values = (struct values){.run = r, .output = &st.output};
         err = output_begin(&st.output);

@@ -32,6 +32,7 @@ void lsm_batch_clear(struct lsm_batch *b)
     b->bytes.len = 0;
     b->count = b->delete_count = b->patch_count = 0;
     b->put_len_max = 0;
+    b->value_len = 0;
 }
 
 size_t lsm_batch_count(const struct lsm_batch *b)
@@ -52,6 +53,19 @@ static int check_lengths(const struct lsm_batch *b, size_t key_len, size_t value
     return 0;
 }
 
+int db_check_value_len(const struct lsm_db *db, uint64_t len)
+{
+    if (len <= db->options.value_len_max)
+        return 0;
+    return err_raise(EFBIG, "%s: a value of %llu bytes, where the store takes %zu at most",
+                     db->env->path, (unsigned long long)len, db->options.value_len_max);
+}
+
+static void note_value_len(struct lsm_batch *b, uint64_t len)
+{
+    b->value_len = len > b->value_len ? len : b->value_len;
+}
+
 int batch_add(struct lsm_batch *b, enum kind kind, struct slice key, struct slice value)
 {
     int err = check_lengths(b, key.len, value.len);
@@ -60,6 +74,8 @@ int batch_add(struct lsm_batch *b, enum kind kind, struct slice key, struct slic
         return err;
     err = batch_append(&b->bytes, kind, key, value);
     b->count += !err;
+    if (!err)
+        note_value_len(b, value_len_of(kind, value));
     if (!err && kind == KIND_PUT && value.len > b->put_len_max)
         b->put_len_max = value.len;
     b->delete_count += !err && (kind == KIND_DELETE || kind == KIND_DELETE_RANGE);
@@ -99,6 +115,8 @@ int lsm_batch_patch(struct lsm_batch *b, const void *key, size_t key_len, uint64
     err = batch_append_patch(&b->bytes, slice_of(key, key_len), offset, slice_of(value, value_len));
     b->count += !err;
     b->patch_count += !err;
+    if (!err)
+        note_value_len(b, offset + value_len);
     return err;
 }
 
@@ -116,6 +134,8 @@ int lsm_put(struct lsm_db *db, const void *key, size_t key_len, const void *valu
     struct lsm_batch b = {0};
     int err = check_lengths(&b, key_len, value_len);
 
+    if (!err)
+        err = db_check_value_len(db, value_len);
     if (err)
         return err;
     if (db->options.blob_len_min && value_len >= db->options.blob_len_min)

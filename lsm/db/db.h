@@ -58,6 +58,7 @@ struct lsm_batch {
     uint64_t delete_count; /* of them, deletions of keys and ranges */
     uint64_t patch_count;  /* of them, patches */
     size_t put_len_max;    /* bytes of the longest value that is put */
+    uint64_t value_len;    /* bytes that an operation gives its key's value, at most */
 
     /* batch_copy.c: with copies of references the batch is one store's. */
     struct lsm_db *db;        /* NULL: of none */
@@ -281,6 +282,8 @@ int queue_switch_memtable(struct lsm_db *db, struct memtable **ret);
 int sv_lookup(struct superversion *sv, uint64_t seqno, struct lookup *l, struct memtable **ret_mem,
               bool *ret_newest_first);
 
+/* batch_api.c: -EFBIG when the store does not take values of so many bytes. */
+int db_check_value_len(const struct lsm_db *db, uint64_t len);
 /* batch_api.c: append an operation after checking its lengths. */
 int batch_add(struct lsm_batch *b, enum kind kind, struct slice key, struct slice value);
 

@@ -9,12 +9,11 @@
  */
 #include "lsm/db/db.h"
 
-/* One source's range tombstones, and the piece of key space that was asked about last. */
+/* A list of range tombstones, and the piece of key space that was asked about last. */
 struct rangedel_source {
-    const struct rangedel_list *list;
-    struct memtable *mem; /* to give the list back to; NULL for a table's */
-    struct slice lo, hi;  /* between them, [lo, hi), `seqno` is the answer */
-    bool known, bounded;  /* bounded: hi is a bound */
+    const struct rangedel_list *list; /* a set's, or a table's */
+    struct slice lo, hi;              /* between them, [lo, hi), `seqno` is the answer */
+    bool known, bounded;              /* bounded: hi is a bound */
     uint64_t seqno;
 };
 
@@ -25,6 +24,8 @@ struct lsm_iter {
     struct iter *input;
     struct rangedel_source *dels;
     size_t del_count, del_cap;
+    struct tombstone_set *del_sets[1 + IMM_COUNT_MAX]; /* of the memtables */
+    unsigned del_set_count;
     struct buf lower, upper;
     bool has_lower, has_upper;
 
@@ -35,6 +36,7 @@ struct lsm_iter {
     struct buf old;      /* backwards: the value */
     struct blob_ref ref; /* backwards: or where it lies, if has_ref */
     bool has_ref;
+    int too_long;              /* backwards: what is laid over so far is: ERR_VALUE_LEN, or 0 */
     struct cache_block *block; /* backwards: holds the value that was read; NULL: `old` has it */
     struct buf seek_key;
     struct slice value;
@@ -83,7 +85,7 @@ static uint64_t covering(struct lsm_iter *it, struct slice key)
     return newest;
 }
 
-static int add_source(struct lsm_iter *it, const struct rangedel_list *list, struct memtable *mem)
+static int add_source(struct lsm_iter *it, const struct rangedel_list *list)
 {
     if (it->del_count == it->del_cap) {
         size_t cap = it->del_cap ? it->del_cap * 2 : 4;
@@ -94,20 +96,20 @@ static int add_source(struct lsm_iter *it, const struct rangedel_list *list, str
         it->dels = dels;
         it->del_cap = cap;
     }
-    it->dels[it->del_count++] = (struct rangedel_source){.list = list, .mem = mem};
+    it->dels[it->del_count++] = (struct rangedel_source){.list = list};
     return 0;
 }
 
 static int add_memtable_dels(struct lsm_iter *it, struct memtable *mem)
 {
-    const struct rangedel_list *list;
-    int err = memtable_rangedels_get(mem, &list);
+    struct tombstone_set *set;
+    int err = memtable_rangedel_lists(mem, &set);
 
-    if (err || !list)
+    if (err || !set)
         return err;
-    err = add_source(it, list, mem);
-    if (err)
-        memtable_rangedels_put(mem, list);
+    it->del_sets[it->del_set_count++] = set;
+    for (unsigned i = 0; !err && i < tombstone_set_count(set); i++)
+        err = add_source(it, tombstone_set_list(set, i));
     return err;
 }
 
@@ -131,7 +133,7 @@ static int add_table_dels(struct lsm_iter *it, const struct slice *lower, const 
                 continue;
             err = table_meta_sst(m, v->store, &sst);
             if (!err && sst_rangedels(sst))
-                err = add_source(it, sst_rangedels(sst), NULL);
+                err = add_source(it, sst_rangedels(sst));
             if (err)
                 return err;
         }
@@ -205,6 +207,7 @@ int lsm_iter_new(struct lsm_db *db, const struct lsm_snapshot *snapshot, const v
         err = buf_assign(&it->lower, lower, lower_len);
     if (upper && !err)
         err = buf_assign(&it->upper, upper, upper_len);
+    it->fold.value_len_max = it->sv->version->store->value_len_max;
     if (!err)
         err = build_input(it);
     if (err) {
@@ -219,10 +222,8 @@ void lsm_iter_free(struct lsm_iter *it)
 {
     if (!it)
         return;
-    for (size_t i = 0; i < it->del_count; i++) {
-        if (it->dels[i].mem)
-            memtable_rangedels_put(it->dels[i].mem, it->dels[i].list);
-    }
+    for (unsigned i = 0; i < it->del_set_count; i++)
+        tombstone_set_put(it->del_sets[i]);
     free(it->dels);
     iter_free(it->input);
     sv_put(it->sv);
@@ -261,7 +262,10 @@ static int feed(struct lsm_iter *it)
     enum kind kind = ikey_kind(it->input->key);
     struct slice value = it->input->value;
     struct pin pin = {0};
+    int err = value_len_check(kind, value, fold_value_len_max(&it->fold));
 
+    if (err)
+        return err;
     if (kind == KIND_PATCH) {
         uint8_t *copy = malloc(value.len ? value.len : 1);
 
@@ -279,7 +283,8 @@ static bool is_plain(const struct lsm_iter *it, uint64_t deleted_to)
 {
     uint64_t seqno = ikey_seqno(it->input->key);
 
-    return ikey_kind(it->input->key) == KIND_PUT && seqno <= it->seqno && seqno >= deleted_to;
+    return ikey_kind(it->input->key) == KIND_PUT && seqno <= it->seqno && seqno >= deleted_to &&
+           it->input->value.len <= fold_value_len_max(&it->fold);
 }
 
 /* The value of the key whose first version the input stands on: 1, 0 when it has none, an error. */
@@ -355,11 +360,32 @@ static int fetch(struct lsm_iter *it)
     return err;
 }
 
+/*
+ * Is the version too long, or is it a patch over one that is? Whatever hides what is older hides
+ * this too, so it is no error before the newest version has been seen.
+ */
+static bool is_too_long(struct lsm_iter *it, enum kind kind, struct slice value)
+{
+    if (it->too_long && kind != KIND_PATCH) {
+        it->too_long = 0;
+        err_clear();
+    }
+    if (!it->too_long)
+        it->too_long = value_len_check(kind, value, fold_value_len_max(&it->fold));
+    return it->too_long;
+}
+
 /* Lay one version over what is older. A reference is followed only if what it means is needed. */
 static int lay_over(struct lsm_iter *it, enum kind kind, struct slice value, bool *found)
 {
     int err = 0;
 
+    if (is_too_long(it, kind, value)) {
+        *found = true;
+        it->has_ref = false;
+        it->old.len = 0;
+        return 0;
+    }
     switch (kind) {
     case KIND_PUT:
         *found = true;
@@ -397,6 +423,7 @@ static int resolve_backward(struct lsm_iter *it)
     deleted_to = covering(it, buf_slice(&it->key));
     it->old.len = 0;
     it->has_ref = false;
+    it->too_long = 0;
     for (; on_current_key(it) && !err; iter_prev(it->input)) {
         uint64_t seqno = ikey_seqno(it->input->key);
         struct slice value = it->input->value;
@@ -407,6 +434,8 @@ static int resolve_backward(struct lsm_iter *it)
     }
     if (!err)
         err = it->input->err;
+    if (!err)
+        err = it->too_long;
     if (!err && found && it->has_ref) {
         err = fetch(it);
         return err ? err : 1;

@@ -34,7 +34,10 @@ static struct part part_above(const struct lsm_loss *loss, bool with_own)
 
 static int look_up(struct superversion *sv, const struct part *p, struct lookup *l)
 {
-    int err = memtable_lookup(sv->mem, l);
+    int err;
+
+    l->fold.value_len_max = sv->version->store->value_len_max;
+    err = memtable_lookup(sv->mem, l);
 
     for (unsigned i = 0; err >= 0 && !lookup_done(l) && i < sv->imm_count; i++)
         err = memtable_lookup(sv->imms[i], l);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 enum {
+    VALUE_LIMIT_MIN = 1 << 10,
     SIZE_LIMIT_MIN = 16 << 20 /* below it logs and the reserve would leave next to nothing */
 };
 
@@ -25,6 +26,7 @@ void lsm_options_default(struct lsm_options *ret)
                                 .l0_compact_count = 4,
                                 .filter_bits_per_key = 10,
                                 .compress = true,
+                                .value_len_max = LSM_VALUE_LEN_MAX,
                                 .blob_len_min = 8 << 10,
                                 .blob_file_len = 256 << 20,
                                 .blob_garbage_percent = 50,
@@ -60,6 +62,7 @@ int db_check_options(const struct lsm_options *o)
         {"blob_garbage_percent", o->blob_garbage_percent, 1, 99},
         {"worker_count", o->worker_count, 0, 64},
         {"table_prefix_len", o->table_prefix_len, 0, 16},
+        {"value_len_max", o->value_len_max, VALUE_LIMIT_MIN, LSM_VALUE_LEN_MAX},
         {"size_max", o->size_max ? o->size_max : SIZE_LIMIT_MIN, SIZE_LIMIT_MIN, INT64_MAX},
     };
     int err = 0;
@@ -248,10 +251,13 @@ int db_open(struct env *env, const struct lsm_options *options, struct lsm_db **
     err = block_cache_new(options->cache_bytes, &db->cache);
     if (!err)
         block_cache_set_keep_max(db->cache, budget_keep_len(&db->options));
-    db->store = (struct table_store){.env = db->env, .cache = db->cache};
+    db->store = (struct table_store){
+        .env = db->env, .cache = db->cache, .value_len_max = options->value_len_max};
     /* A value that took much of the cache would push out too much else. */
     if (!err)
         err = blob_store_new(db->env, db->cache, options->cache_bytes / 16, &db->store.blobs);
+    if (!err)
+        blob_store_set_value_len_max(db->store.blobs, options->value_len_max);
     if (!err)
         err = blobs_new(db, &db->blobs);
     if (!err)

@@ -73,6 +73,7 @@ int sv_lookup(struct superversion *sv, uint64_t seqno, struct lookup *l, struct 
     int err;
 
     fold_begin(&l->fold);
+    l->fold.value_len_max = sv->version->store->value_len_max;
     l->snapshot = seqno;
     l->rangedel_seqno = 0;
     err = lookup_memtables(sv, l, ret_mem, ret_newest_first);

@@ -99,23 +99,31 @@ static int check_refs(struct replay *r, const struct wal_record *record)
     return err ? err : 1;
 }
 
-static int replay_record(struct replay *r, uint64_t log, const struct wal_record *record)
+/* What the engine would not write is damage, even where it could be carried out. */
+static int check_record(const struct replay *r, const struct wal_reader *reader, uint64_t log,
+                        const struct wal_record *record)
 {
     uint64_t count;
-    int err;
+    int err = batch_check(record->payload, r->db->options.value_len_max, &count);
 
-    err = batch_check(record->payload, &count);
     if (!err && count != record->op_count)
-        err =
-            err_raise(ERR_WAL_RECORD, "%s/%08llu.wal: a record claims %llu operations and has %llu",
-                      r->db->env->path, (unsigned long long)log,
-                      (unsigned long long)record->op_count, (unsigned long long)count);
-    if (!err)
-        err = batch_insert(r->mem, record->payload, record->first_seqno);
+        err = err_raise(ERR_WAL_RECORD, "it claims %llu operations and has %llu",
+                        (unsigned long long)record->op_count, (unsigned long long)count);
+    if (!err_is_damage(err))
+        return err;
+    return err_raise(-err, "%s/%08llu.wal: the record that ends at offset %llu: %s",
+                     r->db->env->path, (unsigned long long)log,
+                     (unsigned long long)wal_reader_offset(reader), err_detail());
+}
+
+static int replay_record(struct replay *r, const struct wal_record *record)
+{
+    int err = batch_insert(r->mem, record->payload, record->first_seqno);
+
     if (err)
         return err;
     db_note_time(r->db, record->first_seqno, record->time_ns);
-    r->seqno = record->first_seqno + count - 1;
+    r->seqno = record->first_seqno + record->op_count - 1;
     if (memtable_len(r->mem) >= r->db->options.memtable_len)
         return retire(r);
     return 0;
@@ -178,6 +186,9 @@ static int replay_log(struct replay *r, struct wal_reader *reader, uint64_t log)
             note_end(r, log, 0);
             return record.synced_seqno > r->seqno ? damaged(r, log) : examine_later(r, reader, log);
         }
+        err = check_record(r, reader, log, &record);
+        if (err)
+            return err;
         err = check_refs(r, &record);
         if (err == 0) {
             note_end(r, log, 0);
@@ -189,7 +200,7 @@ static int replay_log(struct replay *r, struct wal_reader *reader, uint64_t log)
             return examine_later(r, reader, log);
         }
         if (err > 0)
-            err = replay_record(r, log, &record);
+            err = replay_record(r, &record);
         if (err)
             return err;
     }

@@ -93,9 +93,12 @@ int repair_logs(struct repair *r);
 int repair_ref_whole(struct repair *r, struct slice user, struct slice ref);
 /* Of all references of a batch. A batch that cannot be decoded has none. */
 int repair_batch_whole(struct repair *r, struct slice batch);
+/* The same of any version: is its value one that the store takes, and if it is large, there? */
+int repair_value_whole(struct repair *r, enum kind kind, struct slice user, struct slice value);
 /* Tell that the value which this operation wrote is lost. */
-int repair_tell_ref(struct repair *r, const char *file, struct slice user, uint64_t seqno);
-/* As batch_insert, with deletions for what cannot be read; each is told, with the log's name. */
+int repair_tell_value(struct repair *r, const char *file, struct slice user, uint64_t seqno);
+/* As batch_insert, with deletions for what cannot be read or is too long; each is told, with the
+ * log's name. */
 int repair_batch_insert(struct repair *r, const char *file, struct memtable *mt, struct slice batch,
                         uint64_t first_seqno);
 /* Write the damaged headers of blob files anew. */

@@ -24,11 +24,11 @@ struct logs {
 
 /* --- Judging --- */
 
-static bool batch_whole(const struct wal_record *record)
+static bool batch_whole(const struct wal_record *record, size_t value_len_max)
 {
     uint64_t count;
 
-    return batch_check(record->payload, &count) == 0 && count == record->op_count;
+    return batch_check(record->payload, value_len_max, &count) == 0 && count == record->op_count;
 }
 
 /* 1 when the record is one that recovery would replay or leave out. */
@@ -41,7 +41,7 @@ static bool would_replay(struct logs *l, const struct wal_record *record)
         return true;
     if (record->first_seqno != l->seqno + 1)
         return false;
-    if (!batch_whole(record))
+    if (!batch_whole(record, l->r->options.value_len_max))
         l->damaged = true;
     /* As a record that cannot be read: of one that was synced, the values were too. */
     whole = repair_batch_whole(l->r, record->payload);
@@ -245,12 +245,18 @@ static int apply(struct logs *l, const struct wal_record *record)
     l->seqno = last;
     if (err)
         return err;
-    if (!batch_whole(record)) {
+    if (!batch_whole(record, VALUE_LEN_MAX)) {
         snprintf(text, sizeof(text),
                  "lost: the operations with sequence numbers %llu to %llu cannot be decoded",
                  (unsigned long long)record->first_seqno, (unsigned long long)last);
         err = tell(l, text);
         return err ? err : repair_lose_operations(l->r, l->file, record->first_seqno, last);
+    }
+    if (!batch_whole(record, l->r->options.value_len_max)) {
+        snprintf(text, sizeof(text), "%s", err_detail());
+        err = tell(l, text);
+        if (err)
+            return err;
     }
     err = repair_batch_insert(l->r, l->file, l->mem, record->payload, record->first_seqno);
     if (!err && l->mem && memtable_len(l->mem) >= l->r->options.memtable_len)

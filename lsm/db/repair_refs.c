@@ -1,8 +1,9 @@
 /*
- * References to large values. One whose record cannot be read, by its checksum and for its key,
- * must not stay: reading the key would be an error for ever, and so would verification. It becomes
- * a deletion with the same sequence number: the key is gone, and no older value stands up as if it
- * were the newest. Each such key is told.
+ * Values that are lost though their entries can be read: those that are longer than the store
+ * takes, and large ones, which entries only refer to. A reference whose record cannot be read, by
+ * its checksum and for its key, must not stay: reading the key would be an error for ever, and so
+ * would verification. It becomes a deletion with the same sequence number: the key is gone, and no
+ * older value stands up as if it were the newest. Each such key is told.
  *
  * The blob file itself stays as it is, but for a damaged header: other values in it may be whole.
  */
@@ -73,6 +74,8 @@ static int hold_file(struct repair *r, uint64_t number)
 
     if (!r->blob_store)
         err = blob_store_new(r->env, NULL, 0, &r->blob_store);
+    if (!err)
+        blob_store_set_value_len_max(r->blob_store, r->options.value_len_max);
     if (err || (r->blob_file && r->blob_file->number == number))
         return err;
     blob_meta_unref(r->blob_file, true);
@@ -103,6 +106,13 @@ int repair_ref_whole(struct repair *r, struct slice user, struct slice bytes)
     return repair_is_damage(err) ? 0 : err;
 }
 
+int repair_value_whole(struct repair *r, enum kind kind, struct slice user, struct slice value)
+{
+    if (kind == KIND_BLOB_REF)
+        return repair_ref_whole(r, user, value);
+    return value_len_check(kind, value, r->options.value_len_max) == 0;
+}
+
 int repair_batch_whole(struct repair *r, struct slice batch)
 {
     struct batch_op op;
@@ -115,15 +125,14 @@ int repair_batch_whole(struct repair *r, struct slice batch)
     return whole;
 }
 
-int repair_tell_ref(struct repair *r, const char *file, struct slice user, uint64_t seqno)
+int repair_tell_value(struct repair *r, const char *file, struct slice user, uint64_t seqno)
 {
     struct lsm_loss loss = loss_of_kind(LSM_LOSS_VALUE, file);
     char key[REPAIR_KEY_TEXT_LEN], why[512];
     int err;
 
     snprintf(why, sizeof(why), "%s", err_detail());
-    err = repair_note(r, file, "lost: the large value of \"%s\" (%s)", repair_key_text(user, key),
-                      why);
+    err = repair_note(r, file, "lost: the value of \"%s\" (%s)", repair_key_text(user, key), why);
     loss.first = loss.last = user.data;
     loss.first_len = loss.last_len = user.len;
     loss.seqno_min = loss.seqno_max = seqno;
@@ -137,14 +146,13 @@ int repair_batch_insert(struct repair *r, const char *file, struct memtable *mt,
     int more, err = 0;
 
     while (!err && (more = batch_next(&batch, &op)) != 0) {
-        int whole = 1;
+        int whole;
 
         if (more < 0)
             return more;
-        if (op.kind == KIND_BLOB_REF)
-            whole = repair_ref_whole(r, op.key, op.value);
+        whole = repair_value_whole(r, op.kind, op.key, op.value);
         if (whole == 0) {
-            err = repair_tell_ref(r, file, op.key, first_seqno);
+            err = repair_tell_value(r, file, op.key, first_seqno);
             op.kind = KIND_DELETE;
             op.value = slice_of(NULL, 0);
         }

@@ -71,7 +71,7 @@ static int check_refs(struct repair *r, struct sst *t, struct check *c)
 static int check_open(struct repair *r, struct sst *t, const struct table_meta *m, struct check *c,
                       struct table_range *ret)
 {
-    int err = judge(c, sst_verify(t, each_damage, c));
+    int err = judge(c, sst_verify(t, r->options.value_len_max, each_damage, c));
 
     if (err || c->damage_count)
         return err;
@@ -126,11 +126,11 @@ static int open_builder(struct salvaging *s)
     return sst_builder_new(s->r->env, s->number, &s->r->builder, &s->builder);
 }
 
-/* A large value that cannot be read: the key is deleted, so that no older value takes its place. */
+/* A value that cannot be read: the key is deleted, so that no older value takes its place. */
 static int drop_value(struct salvaging *s, struct slice *ikey, struct slice *value)
 {
     struct slice user = ikey_user(*ikey);
-    int err = repair_tell_ref(s->r, s->file, user, ikey_seqno(*ikey));
+    int err = repair_tell_value(s->r, s->file, user, ikey_seqno(*ikey));
 
     if (!err)
         err = ikey_make(&s->deletion, user, ikey_seqno(*ikey), KIND_DELETE);
@@ -143,12 +143,11 @@ static int keep_entry(void *arg, struct slice ikey, struct slice value)
 {
     struct salvaging *s = arg;
     struct slice user = ikey_user(ikey);
-    int err = 1;
+    int err;
 
     if (s->old && !table_meta_overlaps(s->old, &user, &user))
         return 0;
-    if (ikey_kind(ikey) == KIND_BLOB_REF)
-        err = repair_ref_whole(s->r, user, value);
+    err = repair_value_whole(s->r, ikey_kind(ikey), user, value);
     if (!err)
         err = drop_value(s, &ikey, &value);
     if (err < 0)

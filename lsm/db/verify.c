@@ -104,10 +104,20 @@ struct table_losses {
     int level;
 };
 
-static int skip_entry(void *arg, struct slice ikey, struct slice value)
+/* Of what can be read only a value that is too long is lost. */
+static int look_at_entry(void *arg, struct slice ikey, struct slice value)
 {
-    (void)arg, (void)ikey, (void)value;
-    return 0;
+    struct table_losses *t = arg;
+    struct lsm_loss loss = loss_of_kind(LSM_LOSS_VALUE, t->v->file);
+    struct slice user = ikey_user(ikey);
+
+    if (ikey_kind(ikey) == KIND_BLOB_REF ||
+        value_len_of(ikey_kind(ikey), value) <= t->v->db->options.value_len_max)
+        return 0;
+    loss.first = loss.last = user.data;
+    loss.first_len = loss.last_len = user.len;
+    loss.seqno_min = loss.seqno_max = ikey_seqno(ikey);
+    return t->v->loss(t->v->arg, &loss);
 }
 
 static int skip_rangedel(void *arg, const struct rangedel *del)
@@ -126,7 +136,7 @@ static int tell_loss(void *arg, const struct sst_loss *loss)
 static int verify_losses(struct verify *v, unsigned level, const struct table_meta *m)
 {
     struct table_losses t = {v, m, (int)level};
-    struct sst_salvage_calls calls = {skip_entry, skip_rangedel, tell_loss, &t};
+    struct sst_salvage_calls calls = {look_at_entry, skip_rangedel, tell_loss, &t};
     struct sst_loss all = {.entries = true, .deletions = m->stats.rangedel_count > 0};
     int err = sst_salvage(v->db->env, m->number, &calls);
 
@@ -144,7 +154,7 @@ static int verify_table(struct verify *v, unsigned level, struct table_meta *m)
     err = verify_name(v, m);
     if (!err && v->damage_count == before) {
         err = table_meta_sst(m, &v->db->store, &sst);
-        err = err ? judge(v, err) : sst_verify(sst, table_damage, v);
+        err = err ? judge(v, err) : sst_verify(sst, v->db->options.value_len_max, table_damage, v);
         if (!err && v->damage_count == before)
             err = verify_range(v, sst, m);
     }
@@ -405,7 +415,7 @@ static int verify_superblock(struct verify *v)
 static int verify_record(const struct verify *v, const struct wal_record *record)
 {
     uint64_t count;
-    int err = batch_check(record->payload, &count);
+    int err = batch_check(record->payload, v->db->options.value_len_max, &count);
 
     if (!err && count != record->op_count)
         err = err_raise(ERR_WAL_RECORD, "%s: a record claims %llu operations and has %llu", v->file,

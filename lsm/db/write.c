@@ -378,6 +378,8 @@ int lsm_write(struct lsm_db *db, const struct lsm_batch *b, unsigned flags)
     if (!err && b->db && b->db != db)
         err = err_raise(EINVAL, "%s: the batch holds copies of values of another store",
                         db->env->path);
+    if (!err)
+        err = db_check_value_len(db, b->value_len);
     if (!err && b->count) {
         do {
             err = write_moved(db, b, flags & LSM_WRITE_URGENT);

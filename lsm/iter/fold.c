@@ -7,7 +7,7 @@
  * is grown once and the work is linear in the bytes of all layers, however many there are.
  *
  * Values come from disk: a patch is decoded with bounds before it is believed, and nothing grows
- * past VALUE_LEN_MAX.
+ * past the bound that the store was opened with.
  */
 #include "lsm/iter/fold.h"
 
@@ -138,18 +138,6 @@ void fold_end(struct fold *f)
     f->done = true;
 }
 
-bool patch_decode(struct slice record, uint64_t *ret_offset, struct slice *ret_bytes)
-{
-    uint64_t offset;
-
-    if (!take_varint64(&record, &offset) || offset > VALUE_LEN_MAX ||
-        record.len > VALUE_LEN_MAX - offset)
-        return false;
-    *ret_offset = offset;
-    *ret_bytes = record;
-    return true;
-}
-
 static int patch_damaged(struct slice record)
 {
     return err_raise(ERR_PATCH_DAMAGED, "a patch record of %zu bytes cannot be decoded",
@@ -161,8 +149,6 @@ static int merged_len(const struct fold *f, size_t patch_count, size_t *ret)
 {
     size_t len = f->has_base ? f->layers[patch_count].value.len : 0;
 
-    if (len > VALUE_LEN_MAX)
-        return err_raise(ERR_PATCH_DAMAGED, "a value of %zu bytes under a patch is too long", len);
     for (size_t i = 0; i < patch_count; i++) {
         uint64_t offset;
         struct slice bytes;
@@ -172,6 +158,8 @@ static int merged_len(const struct fold *f, size_t patch_count, size_t *ret)
         if ((size_t)offset + bytes.len > len)
             len = (size_t)offset + bytes.len;
     }
+    if (len > fold_value_len_max(f))
+        return value_len_raise(len, fold_value_len_max(f));
     *ret = len;
     return 0;
 }
@@ -217,6 +205,8 @@ int fold_value(struct fold *f, struct slice *ret)
     if (f->base_is_ref)
         return err_raise(ERR_BLOB_REF, "a reference to a large value was not followed");
     if (f->has_base && f->layer_count == 1) {
+        if (f->layers[0].value.len > fold_value_len_max(f))
+            return value_len_raise(f->layers[0].value.len, fold_value_len_max(f));
         *ret = f->layers[0].value;
         return 1;
     }

@@ -8,11 +8,7 @@
 #ifndef LSM_ITER_FOLD_H
 #define LSM_ITER_FOLD_H
 
-#include "lsm/base/ikey.h"
-
-enum {
-    VALUE_LEN_MAX = 1 << 30
-};
+#include "lsm/base/value_len.h"
 
 /* Keeps borrowed bytes alive until released. All zeros: nothing to release. */
 struct pin {
@@ -45,6 +41,7 @@ struct fold {
     uint64_t newest_seqno; /* of the newest version fed; 0 when none was */
     uint64_t oldest_seqno; /* of the oldest one */
     int err;               /* what ended it; fold_value returns it */
+    size_t value_len_max;  /* bytes; the owner's, begin keeps it; 0: VALUE_LEN_MAX */
     struct buf merged;     /* the folded value, where there were patches */
     struct fold_layer inline_layers[FOLD_INLINE_LAYERS];
 };
@@ -69,15 +66,21 @@ bool fold_base_ref(const struct fold *f, struct slice *ret);
 void fold_resolve(struct fold *f, struct slice value, struct pin pin);
 /*
  * The value: 1 with *ret (valid until the next fold_begin or fold_done), 0 when the key does not
- * exist, or an error (ERR_PATCH_DAMAGED, -ENOMEM). Patches with no base lie over an empty value;
- * a gap before a patch reads as zeros; a patch without bytes still grows the value to its offset.
- * A base that is still a reference: ERR_BLOB_REF.
+ * exist, or an error (ERR_PATCH_DAMAGED, ERR_VALUE_LEN before memory is taken for it, -ENOMEM).
+ * Patches with no base lie over an empty value; a gap before a patch reads as zeros; a patch
+ * without bytes still grows the value to its offset. A base that is still a reference:
+ * ERR_BLOB_REF.
  */
 int fold_value(struct fold *f, struct slice *ret);
 
-/* Decode a patch record's value. False when it is damaged or reaches past VALUE_LEN_MAX. */
-bool patch_decode(struct slice record, uint64_t *ret_offset, struct slice *ret_bytes);
-/* Lay a patch over an owned value, oldest first; for reading backwards. */
+/* Bytes that the fold's value may have. */
+static inline size_t fold_value_len_max(const struct fold *f)
+{
+    return f->value_len_max ? f->value_len_max : VALUE_LEN_MAX;
+}
+
+/* Lay a patch, whose length was checked, over an owned value, oldest first; for reading backwards.
+ */
 int patch_apply(struct buf *value, struct slice record);
 
 /*

@@ -257,6 +257,11 @@ int memtable_lookup(struct memtable *mt, struct lookup *l)
     return 0;
 }
 
+int memtable_rangedel_lists(struct memtable *mt, struct tombstone_set **ret)
+{
+    return tombstones_get_set(&mt->tombstones, ret);
+}
+
 int memtable_rangedels_get(struct memtable *mt, const struct rangedel_list **ret)
 {
     return tombstones_get(&mt->tombstones, ret);

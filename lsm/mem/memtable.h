@@ -10,6 +10,7 @@
 #include "lsm/iter/iter.h"
 #include "lsm/iter/rangedel.h"
 #include "lsm/mem/arena.h"
+#include "lsm/mem/tombstones.h"
 
 struct memtable;
 
@@ -61,9 +62,14 @@ int memtable_lookup(struct memtable *mt, struct lookup *l);
 /* The iterator holds a reference; its values live as long as the memtable. */
 int memtable_iter_new(struct memtable *mt, struct iter **ret);
 /*
- * The range tombstones with seqno <= snapshot at least (newer ones may be among them), as a list
- * that stays valid while the caller holds a reference to the memtable... and until
- * memtable_rangedels_put. *ret is NULL when there are none. Cached until another one is added.
+ * The range tombstones that are there, and perhaps newer ones, in a few lists (mem/tombstones.h),
+ * to be given to tombstone_set_put; NULL when there are none. For reading beside writers: what it
+ * costs does not grow with the number of those that were there at the last call.
+ */
+int memtable_rangedel_lists(struct memtable *mt, struct tombstone_set **ret);
+/*
+ * The same in one list, until memtable_rangedels_put. *ret is NULL when there are none. It is built
+ * anew after another one was added: for a memtable that gets no more.
  */
 int memtable_rangedels_get(struct memtable *mt, const struct rangedel_list **ret);
 void memtable_rangedels_put(struct memtable *mt, const struct rangedel_list *list);

@@ -4,15 +4,16 @@
  * Tombstones are pushed onto a chain by compare-and-swap with release order. Whoever sees a
  * sequence number become visible therefore also sees its tombstone in the chain.
  *
- * Removing many files adds tombstones and looks up keys in turn. Building one list of all of them
- * for each look-up would cost the square of their number. So there are several lists (tiers), each
+ * Removing many files adds tombstones and reads in turn. Building one list of all of them for each
+ * read would cost the square of their number. So there are several lists (tiers), each
  * over a stretch of the chain, the oldest and longest first, every one at least twice as long as
  * the next. New tombstones make a new tier together with the tiers that are not twice as long; each
- * tombstone is thus built into a logarithmic number of lists. A look-up asks every tier. Iterators
- * need one list: tombstones_get merges all tiers into one.
+ * tombstone is thus built into a logarithmic number of lists. A look-up asks every tier, and an
+ * iterator takes each as a source of its own. A flush needs one list: tombstones_get merges all
+ * tiers into one.
  *
- * A set of tiers is immutable. Holders of a reference to it: `set` and each look-up under way. To a
- * tier: each set that lists it and each holder of its list.
+ * A set of tiers is immutable. Holders of a reference to it: `set`, each look-up under way and each
+ * iterator. To a tier: each set that lists it and each holder of its list.
  */
 #include "lsm/mem/tombstones.h"
 
@@ -164,25 +165,52 @@ static int update_locked(struct tombstones *t, bool single) REQUIRES(t->mu)
     return 0;
 }
 
+int tombstones_get_set(struct tombstones *t, struct tombstone_set **ret)
+{
+    struct tombstone_set *set = NULL;
+    int err;
+
+    *ret = NULL;
+    if (tombstones_empty(t))
+        return 0;
+    mutex_lock(&t->mu);
+    err = update_locked(t, false);
+    if (!err) {
+        set = t->set;
+        atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+    }
+    mutex_unlock(&t->mu);
+    if (!err)
+        *ret = set;
+    return err;
+}
+
+unsigned tombstone_set_count(const struct tombstone_set *s)
+{
+    return s->tier_count;
+}
+
+const struct rangedel_list *tombstone_set_list(const struct tombstone_set *s, unsigned i)
+{
+    return s->tiers[i]->list;
+}
+
+void tombstone_set_put(struct tombstone_set *s)
+{
+    set_unref(s);
+}
+
 int tombstones_covering(struct tombstones *t, struct slice key, uint64_t snapshot,
                         uint64_t *ret_seqno)
 {
     struct tombstone_set *set;
     uint64_t best = 0;
-    int err;
+    int err = tombstones_get_set(t, &set);
 
     *ret_seqno = 0;
-    if (tombstones_empty(t))
-        return 0;
-    mutex_lock(&t->mu);
-    err = update_locked(t, false);
-    set = t->set;
-    if (!err)
-        atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
-    mutex_unlock(&t->mu);
     if (err)
         return err;
-    for (unsigned i = 0; i < set->tier_count; i++) {
+    for (unsigned i = 0; set && i < set->tier_count; i++) {
         uint64_t seqno = rangedel_list_covering(set->tiers[i]->list, key, snapshot);
 
         if (seqno > best)

@@ -29,7 +29,19 @@ int tombstones_add(struct tombstones *t, const struct rangedel *del);
 /* The largest seqno <= snapshot of a tombstone over key, 0 when none. -ENOMEM. */
 int tombstones_covering(struct tombstones *t, struct slice key, uint64_t snapshot,
                         uint64_t *ret_seqno);
-/* All of them in one list, or NULL when there are none. -ENOMEM. */
+/*
+ * All of them in a few lists, as a set that holds these until tombstone_set_put, whatever becomes
+ * of the memtable; NULL when there are none. Their number grows with the logarithm of the number of
+ * tombstones. -ENOMEM.
+ */
+int tombstones_get_set(struct tombstones *t, struct tombstone_set **ret);
+unsigned tombstone_set_count(const struct tombstone_set *s);
+const struct rangedel_list *tombstone_set_list(const struct tombstone_set *s, unsigned i);
+void tombstone_set_put(struct tombstone_set *s); /* NULL is allowed */
+/*
+ * All of them in one list, or NULL when there are none: for a memtable that gets no more, as the
+ * list is built anew after each one that was added. -ENOMEM.
+ */
 int tombstones_get(struct tombstones *t, const struct rangedel_list **ret);
 void tombstones_put(const struct rangedel_list *list); /* NULL is allowed */
 

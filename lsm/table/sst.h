@@ -83,13 +83,13 @@ enum {
 /* The iterator holds a reference to t. */
 int sst_iter_new(struct sst *t, unsigned flags, struct iter **ret);
 /*
- * Read every block, verify checksums, order, filters (every key is in its filter), and that the
- * properties agree. Stops at the first error unless `each_damage` is given, which is then called
- * for each damaged block (with its offset, length and err_detail text set) and may return 0 to go
- * on.
+ * Read every block, verify checksums, order, filters (every key is in its filter), that the
+ * properties agree, and that no value but a large one is longer than value_len_max bytes. Stops at
+ * the first error unless `each_damage` is given, which is then called for each damaged block (with
+ * its offset, length and err_detail text set) and may return 0 to go on.
  */
-int sst_verify(struct sst *t, int (*each_damage)(void *arg, int err, uint64_t offset, uint64_t len),
-               void *arg);
+int sst_verify(struct sst *t, size_t value_len_max,
+               int (*each_damage)(void *arg, int err, uint64_t offset, uint64_t len), void *arg);
 /* The table as text through `put`, line by line; values in full or shortened to 32 bytes. */
 int sst_to_text(struct sst *t, bool full_values, int (*put)(void *arg, const char *line),
                 void *arg);

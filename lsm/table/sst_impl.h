@@ -51,5 +51,7 @@ int sst_rangedels_decode(const struct block_source *src, struct block_handle h,
                          struct slice contents, struct rangedel_list **ret, uint64_t *ret_count);
 /* Describe that a block's contents are not what its place in the table asks for. */
 int sst_raise_format(const struct block_source *src, struct block_handle h, const char *text);
+/* Add to the description of a value's ERR_VALUE_LEN the file and the block that it stands in. */
+int sst_raise_value(const struct block_source *src, struct block_handle h);
 
 #endif

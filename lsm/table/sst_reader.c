@@ -40,6 +40,12 @@ int sst_raise_format(const struct block_source *s, struct block_handle h, const 
                      s->reader->env->path, s->reader->name, h.offset, h.len, text);
 }
 
+int sst_raise_value(const struct block_source *s, struct block_handle h)
+{
+    return err_raise(ERR_VALUE_LEN, "%s/%s: block at offset %" PRIu64 ", %" PRIu64 " bytes: %s",
+                     s->reader->env->path, s->reader->name, h.offset, h.len, err_detail());
+}
+
 static int read_tail(struct sst *t, struct tail *ret)
 {
     uint64_t file_len;
@@ -331,6 +337,18 @@ static bool goes_on(const struct search *s, struct slice index_key)
     return slice_eq(ikey_user(index_key), s->l->key);
 }
 
+/* Is it one that counts, and makes the value too long? Nobody else can say where it stands. */
+static int check_value_len(const struct search *s, struct block_handle h,
+                           const struct block_iter *it)
+{
+    int err;
+
+    if (s->l->rangedel_seqno > ikey_seqno(it->key))
+        return 0;
+    err = value_len_check(ikey_kind(it->key), it->value, fold_value_len_max(&s->l->fold));
+    return err ? sst_raise_value(&s->t->src, h) : 0;
+}
+
 /* Feed one version. 1 to go on with older ones. */
 static int feed(struct search *s, const struct block_iter *it, struct cache_block *block)
 {
@@ -359,7 +377,13 @@ static int search_data(struct search *s, struct block_handle h)
         block_iter_seek(&it, s->target);
         err = 1;
         while (err == 1 && it.valid) {
-            err = slice_eq(ikey_user(it.key), s->l->key) ? feed(s, &it, block) : 0;
+            if (!slice_eq(ikey_user(it.key), s->l->key)) {
+                err = 0;
+                break;
+            }
+            err = check_value_len(s, h, &it);
+            if (!err)
+                err = feed(s, &it, block);
             if (err == 1)
                 block_iter_next(&it);
         }

@@ -15,6 +15,7 @@
 
 struct verify {
     struct sst *t;
+    size_t value_len_max;
     int (*each)(void *arg, int err, uint64_t offset, uint64_t len);
     void *arg;
     bool damaged;
@@ -142,25 +143,39 @@ static int check_entry(struct verify *v, struct block_handle h, const struct blo
     return buf_assign(&v->last, it->key.data, it->key.len);
 }
 
+/* The entry can be read, but not the value. Those of references are verified with their records. */
+static int check_value_len(struct verify *v, struct block_handle h, const struct block_iter *it)
+{
+    enum kind kind = ikey_kind(it->key);
+
+    if (kind == KIND_BLOB_REF || !value_len_check(kind, it->value, v->value_len_max))
+        return 0;
+    return report(v, sst_raise_value(&v->t->src, h), h);
+}
+
 static int verify_data(struct verify *v, struct block_handle h, struct slice index_key,
                        const struct slice *filter)
 {
     struct cache_block *block;
     struct block_iter it;
-    int err = open_block(v, h, &it, &block);
+    int err = open_block(v, h, &it, &block), told = 0;
 
     v->counted.data_block_count++;
     if (!block_check_handle(&v->t->src, h))
         v->data_end = block_end(h);
     if (!err) {
-        for (block_iter_seek_first(&it); it.valid && !err; block_iter_next(&it))
+        for (block_iter_seek_first(&it); it.valid && !err && !told; block_iter_next(&it)) {
             err = check_entry(v, h, &it, index_key, filter);
-        if (!err)
+            if (!err)
+                told = check_value_len(v, h, &it);
+        }
+        if (!err && !told)
             err = block_raise(&v->t->src, h, it.err);
     }
     close_block(&it, block);
     if (err)
         err = report(v, err, h);
+    err = told ? told : err;
     return err ? err : buf_assign(&v->last, index_key.data, index_key.len);
 }
 
@@ -382,10 +397,10 @@ static int verify_properties(struct verify *v)
     return err ? report(v, err, h) : 0;
 }
 
-int sst_verify(struct sst *t, int (*each_damage)(void *arg, int err, uint64_t offset, uint64_t len),
-               void *arg)
+int sst_verify(struct sst *t, size_t value_len_max,
+               int (*each_damage)(void *arg, int err, uint64_t offset, uint64_t len), void *arg)
 {
-    struct verify v = {.t = t, .each = each_damage, .arg = arg};
+    struct verify v = {.t = t, .value_len_max = value_len_max, .each = each_damage, .arg = arg};
     int err = verify_footer(&v);
 
     if (!err)

@@ -57,6 +57,7 @@ struct table_store {
     struct env *env;
     struct block_cache *cache;
     struct blob_store *blobs; /* NULL: blob files are not held */
+    size_t value_len_max;     /* bytes; 0: VALUE_LEN_MAX */
 };
 /* Before anybody else sees the meta: what its references lie in, which it holds from now on. */
 int table_meta_set_blobs(struct table_meta *m, struct table_store *store,

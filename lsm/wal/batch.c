@@ -11,10 +11,7 @@
 
 #include "lsm/base/blob_ref.h"
 #include "lsm/base/err.h"
-
-enum {
-    VALUE_LEN_MAX = 1 << 30 /* bytes; also of a patch's offset plus length */
-};
+#include "lsm/base/value_len.h"
 
 static bool key_ok(struct slice key)
 {
@@ -23,10 +20,10 @@ static bool key_ok(struct slice key)
 
 static bool patch_ok(struct slice record)
 {
+    struct slice bytes;
     uint64_t offset;
 
-    return take_varint64(&record, &offset) && offset <= VALUE_LEN_MAX &&
-           record.len <= VALUE_LEN_MAX - offset;
+    return patch_decode(record, &offset, &bytes);
 }
 
 static bool ref_ok(struct slice bytes)
@@ -122,16 +119,18 @@ int batch_append_patch(struct buf *batch, struct slice key, uint64_t offset, str
     return err ? err : buf_append(batch, bytes.data, bytes.len);
 }
 
-int batch_check(struct slice batch, uint64_t *ret_count)
+int batch_check(struct slice batch, size_t value_len_max, uint64_t *ret_count)
 {
     struct batch_op op;
     uint64_t count = 0;
-    int more;
+    int more, err = 0;
 
-    while ((more = batch_next(&batch, &op)) > 0)
+    while (!err && (more = batch_next(&batch, &op)) != 0) {
+        err = more < 0 ? more : value_len_check(op.kind, op.value, value_len_max);
         count++;
-    if (more < 0)
-        return more;
+    }
+    if (err)
+        return err;
     *ret_count = count;
     return 0;
 }

@@ -5,7 +5,7 @@
 #ifndef LSM_WAL_BATCH_H
 #define LSM_WAL_BATCH_H
 
-#include "lsm/base/ikey.h"
+#include "lsm/base/value_len.h"
 
 struct batch_op {
     enum kind kind;
@@ -23,7 +23,10 @@ int batch_next(struct slice *in, struct batch_op *ret);
 int batch_append(struct buf *batch, enum kind kind, struct slice key, struct slice value);
 /* Append a patch without copying the bytes twice. */
 int batch_append_patch(struct buf *batch, struct slice key, uint64_t offset, struct slice bytes);
-/* Check every operation (kinds, key lengths, patch encoding); *ret_count gets their number. */
-int batch_check(struct slice batch, uint64_t *ret_count);
+/*
+ * Check every operation: kinds, key lengths, patch encoding, and that none makes a value longer
+ * than value_len_max bytes (ERR_VALUE_LEN). *ret_count gets their number.
+ */
+int batch_check(struct slice batch, size_t value_len_max, uint64_t *ret_count);
 
 #endif

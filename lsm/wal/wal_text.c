@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "lsm/base/err.h"
+#include "lsm/base/value_len.h"
 #include "lsm/wal/batch.h"
 
 enum {
@@ -31,7 +32,7 @@ static int put_record(const struct text *t, uint64_t offset, const struct wal_re
                  r->first_seqno, r->synced_seqno);
         return t->put(t->arg, line);
     }
-    if (batch_check(r->payload, &count))
+    if (batch_check(r->payload, VALUE_LEN_MAX, &count))
         note = ", its batch is damaged";
     else if (count != r->op_count)
         note = ", its batch has another number of operations";

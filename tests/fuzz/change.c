@@ -133,6 +133,7 @@ void fuzz_store_options(struct lsm_options *ret)
     ret->table_len = 64 << 10;
     ret->level_base_len = 64 << 10;
     ret->block_len = 1 << 10;
+    ret->value_len_max = 64 << 10;
     ret->blob_len_min = 256;
     ret->blob_file_len = 64 << 10;
     ret->worker_count = 1;

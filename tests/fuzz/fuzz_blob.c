@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     env_memory_put(env, "00000007.blob", in);
     CHECK(!block_cache_new(1 << 20, &cache));
     CHECK(!blob_store_new(env, cache, 1 << 16, &s));
+    blob_store_set_value_len_max(s, 1 << 20);
     CHECK(!blob_store_get(s, 7, &file));
     blob_check_header(s, 7);
     if (blob_ref_decode(ref_bytes, &ref)) {

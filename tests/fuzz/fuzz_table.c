@@ -96,8 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     env_memory_put(env, "00000009.sst", slice_of(data, len));
     CHECK(!block_cache_new(1 << 20, &cache));
     if (!sst_open(env, cache, 9, &t)) {
-        sst_verify(t, on_damage, NULL);
-        sst_verify(t, NULL, NULL);
+        sst_verify(t, 65536, on_damage, NULL);
+        sst_verify(t, 65536, NULL, NULL);
         walk(t, 0);
         walk(t, SST_ITER_NO_CACHE | SST_ITER_READAHEAD);
         sst_to_text(t, false, fuzz_put_line, NULL);

@@ -9,7 +9,7 @@ static void check_record(const struct wal_record *r)
 
     CHECK(r->op_count && r->first_seqno && r->first_seqno + r->op_count - 1 <= SEQNO_MAX);
     fuzz_read_all(r->payload);
-    batch_check(r->payload, &count);
+    batch_check(r->payload, VALUE_LEN_MAX, &count);
 }
 
 /* As recovery does it. */

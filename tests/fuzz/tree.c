@@ -18,8 +18,12 @@ enum {
 
 void fuzz_tree_options(struct lsm_options *ret)
 {
+    struct lsm_options o;
+
+    super_store_options(&o);
     fuzz_store_options(ret);
     ret->table_prefix_len = 1;
+    ret->value_len_max = o.value_len_max;
     ret->compress = false;
     ret->blob_len_min = 1024;
 }

@@ -166,6 +166,41 @@ static void damaged_patches_are_refused(void **state)
     buf_free(&a);
 }
 
+static void values_beyond_the_bound_are_refused(void **state)
+{
+    struct fold f = {.value_len_max = 8};
+    struct buf a = {0};
+    struct slice got;
+
+    (void)state;
+    released = 0;
+    assert_int_equal(add(&f, KIND_PUT, 3, slice_str("12345678")), 1);
+    assert_value(&f, "12345678", 8);
+    fold_begin(&f);
+    assert_int_equal(add(&f, KIND_PUT, 3, slice_str("123456789")), 1);
+    assert_int_equal(fold_value(&f, &got), -ERR_VALUE_LEN);
+    fold_begin(&f);
+    assert_int_equal(add(&f, KIND_PATCH, 4, patch(&a, 7, "x", 1)), 0);
+    assert_int_equal(add(&f, KIND_PUT, 3, slice_str("1")), 1);
+    assert_value(&f, "1\0\0\0\0\0\0x", 8);
+    fold_begin(&f);
+    assert_int_equal(add(&f, KIND_PATCH, 4, patch(&a, 0, "x", 1)), 0);
+    assert_int_equal(add(&f, KIND_PUT, 3, slice_str("123456789")), 1);
+    assert_int_equal(fold_value(&f, &got), -ERR_VALUE_LEN);
+    fold_begin(&f);
+    assert_int_equal(add(&f, KIND_PATCH, 4, patch(&a, 8, "x", 1)), 0);
+    fold_end(&f);
+    assert_int_equal(fold_value(&f, &got), -ERR_VALUE_LEN);
+    assert_true(f.merged.cap <= 64);
+    fold_begin(&f);
+    assert_int_equal(add(&f, KIND_PATCH, 4, patch(&a, VALUE_LEN_MAX, "", 0)), 0);
+    fold_end(&f);
+    assert_int_equal(fold_value(&f, &got), -ERR_VALUE_LEN);
+    fold_done(&f);
+    assert_int_equal(released, 8);
+    buf_free(&a);
+}
+
 static void unknown_kinds_are_an_error_until_the_next_key(void **state)
 {
     struct fold f = {0};
@@ -256,6 +291,7 @@ int main(void)
         cmocka_unit_test(patches_lie_over_the_base_newest_on_top),
         cmocka_unit_test(patch_with_no_base_has_zeros_before_it),
         cmocka_unit_test(damaged_patches_are_refused),
+        cmocka_unit_test(values_beyond_the_bound_are_refused),
         cmocka_unit_test(unknown_kinds_are_an_error_until_the_next_key),
         cmocka_unit_test(lookup_ends_below_a_range_tombstone),
         cmocka_unit_test(random_patches_match_a_model_both_ways),

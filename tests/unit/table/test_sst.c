@@ -187,7 +187,7 @@ static void check_table(const struct model *m, const struct sst_builder_options 
     check_moves(m, t, r, 0);
     check_moves(m, t, r, SST_ITER_NO_CACHE | SST_ITER_READAHEAD);
     check_lookups(m, t, r, 300);
-    assert_int_equal(sst_verify(t, NULL, NULL), 0);
+    assert_int_equal(sst_verify(t, VALUE_LEN_MAX, NULL, NULL), 0);
     sst_unref(t);
 }
 

@@ -173,8 +173,8 @@ static bool read_all(bool strict)
     }
     read_lookups(t, strict);
     read_scans(t, strict);
-    assert_int_equal(sst_verify(t, count_damage, &damages), 0);
-    assert_int_equal(sst_verify(t, NULL, NULL) != 0, damages > 0);
+    assert_int_equal(sst_verify(t, VALUE_LEN_MAX, count_damage, &damages), 0);
+    assert_int_equal(sst_verify(t, VALUE_LEN_MAX, NULL, NULL) != 0, damages > 0);
     err = sst_to_text(t, true, ignore_line, NULL);
     assert_true(err == 0 || (err_is_damage(err) && damages > 0));
     sst_unref(t);
@@ -221,7 +221,7 @@ static void damage_that_comes_later_is_noticed_too(void **state)
         poke(at, (uint8_t)~file.data[at]);
         read_lookups(t, true);
         read_scans(t, true);
-        assert_int_equal(sst_verify(t, count_damage, &damages), 0);
+        assert_int_equal(sst_verify(t, VALUE_LEN_MAX, count_damage, &damages), 0);
         assert_int_equal(damages, 1);
         poke(at, file.data[at]);
     }
@@ -233,7 +233,7 @@ static void damage_that_comes_later_is_noticed_too(void **state)
             read_lookups(t, true);
             read_scans(t, true);
         }
-        assert_int_equal(sst_verify(t, count_damage, &damages), 0);
+        assert_int_equal(sst_verify(t, VALUE_LEN_MAX, count_damage, &damages), 0);
         assert_true(damages > 0);
     }
     sst_unref(t);
@@ -449,13 +449,13 @@ static void verification_goes_on_behind_damage(void **state)
     assert_int_equal(sst_open(env, NULL, NUMBER, &t), 0);
     for (size_t i = 0; i < places.count; i++)
         poke((size_t)places.at[i].offset, (uint8_t)~file.data[places.at[i].offset]);
-    assert_int_equal(sst_verify(t, count_damage, &damages), 0);
+    assert_int_equal(sst_verify(t, VALUE_LEN_MAX, count_damage, &damages), 0);
     /* Behind a damaged partition there are no addresses; all others are reported. */
     assert_int_equal(damages, 3 + 2 * t->properties.partition_count);
     for (size_t i = 0; i < places.count; i++)
         poke((size_t)places.at[i].offset, file.data[places.at[i].offset]);
     damages = 0;
-    assert_int_equal(sst_verify(t, count_damage, &damages), 0);
+    assert_int_equal(sst_verify(t, VALUE_LEN_MAX, count_damage, &damages), 0);
     assert_int_equal(damages, 0);
     sst_unref(t);
     buf_free(&file);

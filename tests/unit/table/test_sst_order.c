@@ -195,7 +195,7 @@ static void an_address_that_comes_twice_in_an_index_is_damage(void **state)
     assert_int_equal(sst_open(env, NULL, NUMBER, &t), 0);
     expect_scan_to_fail(t, false);
     expect_scan_to_fail(t, true);
-    assert_int_equal(sst_verify(t, on_damage, &damages), 0);
+    assert_int_equal(sst_verify(t, VALUE_LEN_MAX, on_damage, &damages), 0);
     assert_int_equal(damages, 1);
     assert_true(err_is_damage(sst_to_text(t, false, on_line, &named)));
     assert_true(named);

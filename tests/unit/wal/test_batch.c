@@ -30,7 +30,7 @@ static void operations_come_back_in_order(void **state)
     uint64_t count;
 
     (void)state;
-    assert_int_equal(batch_check(buf_slice(&b), &count), 0);
+    assert_int_equal(batch_check(buf_slice(&b), VALUE_LEN_MAX, &count), 0);
     assert_int_equal(count, 0);
     assert_int_equal(batch_append(&b, KIND_PUT, slice_str("k"), slice_str("v")), 0);
     assert_int_equal(batch_append(&b, KIND_PUT, max_key, slice_of(NULL, 0)), 0);
@@ -39,8 +39,9 @@ static void operations_come_back_in_order(void **state)
     assert_int_equal(batch_append_patch(&b, slice_str("k"), 300, slice_str("pp")), 0);
     assert_int_equal(batch_append(&b, KIND_PATCH, slice_str("k"), slice_of("\x05q", 2)), 0);
     assert_int_equal(batch_append_patch(&b, slice_str("k"), 1 << 30, slice_of(NULL, 0)), 0);
-    assert_int_equal(batch_check(buf_slice(&b), &count), 0);
+    assert_int_equal(batch_check(buf_slice(&b), VALUE_LEN_MAX, &count), 0);
     assert_int_equal(count, 7);
+    assert_int_equal(batch_check(buf_slice(&b), VALUE_LEN_MAX - 1, &count), -ERR_VALUE_LEN);
     in = buf_slice(&b);
     assert_op(&in, KIND_PUT, slice_str("k"), slice_str("v"));
     assert_op(&in, KIND_PUT, max_key, slice_of(NULL, 0));
@@ -100,7 +101,7 @@ static void assert_damaged(const char *bytes, size_t len)
 
     assert_int_equal(batch_next(&in, &op), -ERR_BATCH_DAMAGED);
     assert_ptr_equal(in.data, bytes);
-    assert_int_equal(batch_check(slice_of(bytes, len), &count), -ERR_BATCH_DAMAGED);
+    assert_int_equal(batch_check(slice_of(bytes, len), VALUE_LEN_MAX, &count), -ERR_BATCH_DAMAGED);
 }
 
 #define DAMAGED(s) assert_damaged(s, sizeof(s) - 1)
@@ -138,7 +139,7 @@ static void random_bytes_do_no_harm(void **state)
         assert_non_null(bytes);
         for (size_t j = 0; j < len; j++)
             bytes[j] = (uint8_t)(rng_below(&rng, 3) ? rng_below(&rng, 8) : rng_next(&rng));
-        if (batch_check(slice_of(bytes, len), &count) == 0)
+        if (batch_check(slice_of(bytes, len), VALUE_LEN_MAX, &count) == 0)
             assert_true(count >= 1 && count <= len / 3);
         free(bytes);
     }
