@@ -85,18 +85,20 @@ struct kills {
     struct worker workers[THREAD_COUNT];
     atomic_bool stop;   /* make no further calls */
     atomic_bool killed; /* calls may fail from now on */
+    bool seldom_syncs;  /* in this round */
     atomic_uint_fast64_t clock;
     pthread_mutex_t sync_mu;
 };
 
 /* kills_model.c */
+bool is_sync(enum op_kind kind);
 unsigned state_links(const struct state *s, int file);
 /* `len` bytes of a write have been done; all other calls are whole. */
 void state_apply(struct state *s, const struct op *op, uint32_t len);
 /* NULL when they are alike, else what differs. */
 const char *state_compare(const struct state *want, const struct state *found);
 /* A call that can succeed in this state. */
-void op_choose(const struct state *s, uint64_t *random, struct op *op);
+void op_choose(const struct state *s, bool seldom_syncs, uint64_t *random, struct op *op);
 void op_print(unsigned number, const struct op *op);
 
 /* kills_load.c */

@@ -121,7 +121,7 @@ void *worker_run(void *worker)
         struct op *op = &w->ops[n];
         unsigned returned[THREAD_COUNT];
 
-        op_choose(&w->now, &w->random, op);
+        op_choose(&w->now, k->seldom_syncs, &w->random, op);
         op->ended = UINT64_MAX;
         op->begun = atomic_fetch_add(&k->clock, 1);
         for (unsigned i = 0; i < THREAD_COUNT; i++)
@@ -134,7 +134,7 @@ void *worker_run(void *worker)
         }
         op->ended = atomic_fetch_add(&k->clock, 1);
         atomic_store(&w->returned, n + 1);
-        if (op->kind == OP_FSYNC || op->kind == OP_FSYNC_DIR)
+        if (is_sync(op->kind))
             note_sync(k, returned);
         state_apply(&w->now, op, op->len);
     }

@@ -165,6 +165,7 @@ static void load(pid_t daemon)
     bool closing = up_to(9) == 0;
     pthread_t noise_thread;
 
+    k.seldom_syncs = up_to(1) == 0;
     atomic_store(&k.stop, false);
     atomic_store(&k.killed, false);
     for (unsigned i = 0; i < THREAD_COUNT; i++) {

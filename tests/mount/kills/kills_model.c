@@ -182,12 +182,17 @@ static bool is_possible(const struct state *s, const struct op *op)
     }
 }
 
+bool is_sync(enum op_kind kind)
+{
+    return kind == OP_FSYNC || kind == OP_FSYNC_DIR;
+}
+
 static const enum op_kind mix[] = {
     OP_CREATE, OP_CREATE,   OP_CREATE, OP_WRITE,  OP_WRITE,    OP_WRITE,  OP_WRITE,
     OP_WRITE,  OP_TRUNCATE, OP_PUNCH,  OP_RENAME, OP_RENAME,   OP_RENAME, OP_EXCHANGE,
     OP_LINK,   OP_UNLINK,   OP_CHMOD,  OP_COPY,   OP_SETXATTR, OP_FSYNC,  OP_FSYNC_DIR};
 
-void op_choose(const struct state *s, uint64_t *random, struct op *op)
+void op_choose(const struct state *s, bool seldom_syncs, uint64_t *random, struct op *op)
 {
     static const uint32_t lens[] = {10, 3000, 20000, FILE_LEN_MAX};
 
@@ -195,7 +200,8 @@ void op_choose(const struct state *s, uint64_t *random, struct op *op)
         op->kind = mix[pattern_next(random) % (sizeof(mix) / sizeof(mix[0]))];
         op->a = (unsigned)(pattern_next(random) % SLOT_COUNT);
         op->b = (op->a + 1 + (unsigned)(pattern_next(random) % (SLOT_COUNT - 1))) % SLOT_COUNT;
-    } while (!is_possible(s, op));
+    } while (!is_possible(s, op) ||
+             (seldom_syncs && is_sync(op->kind) && pattern_next(random) % 16 != 0));
     op->seed = pattern_next(random) | 1;
     op->len = 1 + (uint32_t)(pattern_next(random) % lens[pattern_next(random) % 4]);
     op->offset = (uint32_t)(pattern_next(random) % (FILE_LEN_MAX - op->len + 1));
