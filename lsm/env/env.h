@@ -111,7 +111,9 @@ const char *env_uring_why_not(struct env *env);
 /* Close files first. NULL is allowed. */
 void env_close(struct env *env);
 
-/* Create a file for appending; an existing one is emptied. The name is durable after env_sync_dir.
+/*
+ * Create a file for appending; a plain one that has the name loses it, and is not changed. The name
+ * is durable after env_sync_dir.
  */
 int env_writer_create(struct env *env, const char *name, struct env_writer **ret);
 /*
