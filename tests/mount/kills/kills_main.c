@@ -10,6 +10,8 @@
  * COMMAND, of the shell, takes away what STORE has not synced: it is run after each kill. Then the
  * model asks only for what was synced.
  *
+ * After a SIGTERM the round that is being run is the last.
+ *
  * Status: 0 when all was as it must be; else what was found is told, with the round.
  */
 #include <fcntl.h>
@@ -192,11 +194,23 @@ static void load(pid_t daemon)
     pthread_join(noise_thread, NULL);
 }
 
-static void run(struct store *s, uint64_t rounds)
+static volatile sig_atomic_t is_ending;
+
+static void end_soon(int sig)
 {
-    for (uint64_t round = 1; round <= rounds; round++) {
+    (void)sig;
+    is_ending = 1;
+}
+
+/* How many were run: all, or fewer after a signal. */
+static uint64_t run(struct store *s, uint64_t rounds)
+{
+    uint64_t round = 0;
+
+    while (round < rounds && !is_ending) {
         pid_t daemon;
 
+        round++;
         if (round % 100 == 1) {
             printf("from round %llu on\n", (unsigned long long)round);
             fflush(stdout);
@@ -213,6 +227,7 @@ static void run(struct store *s, uint64_t rounds)
         store_check(s);
         store_snapshots(s, round, pattern_next(&moments));
     }
+    return round;
 }
 
 int main(int argc, char **argv)
@@ -229,7 +244,8 @@ int main(int argc, char **argv)
     rounds = strtoull(argv[5], NULL, 10);
     s.lose_command = argc == 8 ? argv[7] : NULL;
     begin(strtoull(argv[6], NULL, 10));
-    run(&s, rounds);
+    signal(SIGTERM, end_soon);
+    rounds = run(&s, rounds);
     printf("%llu rounds; %llu calls, %llu of those on the way at a kill took effect, %llu writes "
            "cut at a page, %llu calls lost; killed while opening %llu times, while closing %llu; "
            "%llu snapshots made, %llu kills of a process that made one, read %llu times\n",
