@@ -18,15 +18,16 @@ enum {
 
 static int open_lock(const char *store)
 {
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW;
     char *path;
     int fd;
 
     if (asprintf(&path, "%s/LOCK", store) < 0)
         return -1;
     /* A look must change nothing, not even the time of the last look. */
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOATIME);
+    fd = open(path, flags | O_NOATIME);
     if (fd < 0 && errno == EPERM)
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        fd = open(path, flags);
     free(path);
     return fd;
 }

@@ -10,12 +10,15 @@
  */
 #include "fs/fuse/mount.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/fuse/cache_drop.h"
@@ -55,16 +58,38 @@ static void log_failure(const char *what, const char *name, int err)
 
 /* --- The store --- */
 
+/* -ENOTEMPTY, which is not logged, when it holds what is no beginning of a store. */
 static int store_make(const char *path)
 {
     const struct fs_mkfs_options options = {.root_uid = getuid(), .root_gid = getgid()};
     int err = fs_mkfs(path, &options);
 
+    if (err == -ENOTEMPTY)
+        return err;
     if (err < 0)
         log_failure("cannot make the store", path, err);
     else
         mount_log(LSM_LOG_INFO, "made a new store: %s", path);
     return err;
+}
+
+/*
+ * May be made into a store: a killed mount leaves an empty directory, or some plain files, which
+ * fs_mkfs knows. It would ignore directories; whoever has some there has named the wrong one.
+ */
+static bool is_beginning(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *d;
+    bool answer = dir != NULL;
+    struct stat st;
+
+    while (answer && (d = readdir(dir)))
+        answer = strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+                 (!fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode));
+    if (dir)
+        closedir(dir);
+    return answer;
 }
 
 /*
@@ -74,6 +99,13 @@ static int store_make(const char *path)
 static unsigned lock_wait_ms(const struct plan *p)
 {
     return mount_point_of_store(p->store) ? 0 : LOCK_WAIT_MS;
+}
+
+/* Missing, or left behind half made, as opening it has told. */
+static bool is_to_be_made(const char *path, int err)
+{
+    return err == -ENOENT || err == -ERR_STORE_MISSING || err == -ERR_NO_FILE_SYSTEM ||
+           (err == -ERR_STORE_NOT_ONE && is_beginning(path));
 }
 
 static int store_open(const struct plan *p, struct fs **ret)
@@ -92,10 +124,9 @@ static int store_open(const struct plan *p, struct fs **ret)
 
     err_clear();
     err = fs_open(p->store, &options, ret);
-    /* Missing, or left behind half made. */
-    if ((err == -ENOENT || err == -ERR_STORE_MISSING || err == -ERR_NO_FILE_SYSTEM) &&
-        !options.read_only) {
-        if (store_make(p->store) < 0)
+    if (is_to_be_made(p->store, err) && !options.read_only) {
+        err = store_make(p->store);
+        if (err < 0 && err != -ENOTEMPTY)
             return -1;
         err_clear();
         err = fs_open(p->store, &options, ret);

@@ -111,7 +111,9 @@ const char *env_uring_why_not(struct env *env);
 /* Close files first. NULL is allowed. */
 void env_close(struct env *env);
 
-/* Create a file for appending; an existing one is emptied. The name is durable after env_sync_dir.
+/*
+ * Create a file for appending; a plain one that has the name loses it, and is not changed. The name
+ * is durable after env_sync_dir.
  */
 int env_writer_create(struct env *env, const char *name, struct env_writer **ret);
 /*
@@ -198,7 +200,11 @@ int env_sync_dir(struct env *env);
  * gets a suffix ".1" to ".99". Durable when it returns. Keeping the same file again does nothing.
  */
 int env_keep_aside(struct env *env, const char *name);
-/* Bytes of the disk below, in all and free for an ordinary user. */
+/*
+ * Bytes of the disk below, in all and free for an ordinary user. One that does not tell its size
+ * (ramfs, a tmpfs without limit, a FUSE file system without statfs) counts as a very large one.
+ */
+#define ENV_SPACE_UNKNOWN (UINT64_C(1) << 60)
 int env_space(struct env *env, uint64_t *ret_total, uint64_t *ret_free);
 /* Bytes that the plain files here take of the disk, or their length where that is more. */
 int env_used(struct env *env, uint64_t *ret_len);

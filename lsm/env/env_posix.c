@@ -203,6 +203,10 @@ static int space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
     while (err && errno == EINTR);
     if (err)
         return env_posix_raise(env, NULL, "ask for free space", errno);
+    if (st.f_blocks == 0) {
+        *ret_total = *ret_free = ENV_SPACE_UNKNOWN;
+        return 0;
+    }
     *ret_total = (uint64_t)st.f_blocks * st.f_frsize;
     *ret_free = (uint64_t)st.f_bavail * st.f_frsize;
     return 0;

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +73,14 @@ static int write_pid(struct env_posix *e)
     return 0;
 }
 
+/* They may be outside of the store, put there to have a file changed; then there is no pid. */
+static bool has_other_names(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) || st.st_nlink > 1;
+}
+
 static int raise_locked(const struct env_posix *e)
 {
     long pid = owner_pid(e->lock_fd);
@@ -105,5 +114,5 @@ int env_posix_lock(struct env_posix *e)
         return raise_locked(e);
     if (err)
         return env_posix_raise(&e->env, lock_name, "lock", errno);
-    return shared ? 0 : write_pid(e);
+    return shared || has_other_names(e->lock_fd) ? 0 : write_pid(e);
 }

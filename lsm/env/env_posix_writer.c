@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -133,6 +134,38 @@ int env_posix_write(int fd, const struct slice *parts, unsigned part_count, uint
     return 0;
 }
 
+/* A plain file may lose its name; what is none, no program of ours has made. 0 or an errno. */
+static int remove_plain(int dir_fd, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : errno;
+    if (S_ISLNK(st.st_mode))
+        return ELOOP;
+    if (!S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? EISDIR : ENXIO;
+    return unlinkat(dir_fd, name, 0) && errno != ENOENT ? errno : 0;
+}
+
+/*
+ * A file that has the name already, left by a crash or put there by somebody, is not written to: it
+ * may have other names, outside of the store.
+ */
+static int create_anew(int dir_fd, const char *name)
+{
+    int errnum = 0, fd = env_posix_openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL);
+
+    for (int tries = 3; fd < 0 && errno == EEXIST && tries > 0 && !errnum; tries--) {
+        errnum = remove_plain(dir_fd, name);
+        if (!errnum)
+            fd = env_posix_openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL);
+    }
+    if (errnum)
+        errno = errnum;
+    return fd;
+}
+
 int env_posix_writer_create(struct env *env, const char *name, struct env_writer **ret)
 {
     struct posix_writer *w = calloc(1, sizeof(*w));
@@ -146,8 +179,7 @@ int env_posix_writer_create(struct env *env, const char *name, struct env_writer
         free(w);
         return -ENOMEM;
     }
-    w->fd = env_posix_openat(env_posix_of(env)->dir_fd, name,
-                             O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK);
+    w->fd = create_anew(env_posix_of(env)->dir_fd, name);
     if (w->fd < 0) {
         errnum = errno;
         free(w->head.name);

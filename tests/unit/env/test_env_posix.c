@@ -183,6 +183,47 @@ static void a_stale_longer_pid_is_overwritten(void **state)
     assert_contents("LOCK", want);
 }
 
+/* Who may write to the store's directory can give a file from elsewhere a name there. */
+static void name_foreign_file(const char *name)
+{
+    char foreign[512];
+    FILE *f;
+
+    snprintf(foreign, sizeof(foreign), "%s", scratch_path(dir, "foreign"));
+    f = fopen(foreign, "w");
+    assert_non_null(f);
+    fputs("old", f);
+    fclose(f);
+    unlink(scratch_path(dir, name));
+    assert_int_equal(link(foreign, scratch_path(dir, name)), 0);
+}
+
+static void a_new_file_is_not_written_into_an_old_one(void **state)
+{
+    struct env_writer *w;
+    struct slice part = slice_str("new");
+
+    (void)state;
+    name_foreign_file("f");
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(env_writer_append(w, &part, 1), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_contents("f", "new");
+    assert_contents("foreign", "old");
+}
+
+static void a_lock_with_other_names_gets_no_pid(void **state)
+{
+    struct env *second;
+
+    (void)state;
+    env_close(env);
+    name_foreign_file("LOCK");
+    assert_int_equal(env_posix_open(dir, 0, &env), 0);
+    assert_contents("foreign", "old");
+    assert_int_equal(env_posix_open(dir, 0, &second), -ERR_STORE_LOCKED);
+}
+
 static void read_only_changes_nothing(void **state)
 {
     struct env_writer *w;
@@ -241,6 +282,8 @@ int main(void)
         TEST(the_last_writer_is_not_named_for_readers_that_have_the_lock),
         TEST(readers_share_and_keep_a_writer_out),
         TEST(a_stale_longer_pid_is_overwritten),
+        TEST(a_new_file_is_not_written_into_an_old_one),
+        TEST(a_lock_with_other_names_gets_no_pid),
         TEST(read_only_changes_nothing),
         TEST(directories_are_made_only_when_asked),
         TEST(closing_nothing_is_allowed),
