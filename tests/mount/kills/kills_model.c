@@ -19,11 +19,13 @@ unsigned state_links(const struct state *s, int file)
 
 static int unused_file(const struct state *s)
 {
-    for (int i = 0; i < SLOT_COUNT; i++)
-        if (state_links(s, i) == 0)
-            return i;
-    CHECK_TRUE(!"a name was to be made, so there is a file without one");
-    return -1;
+    int i = 0;
+
+    while (i < SLOT_COUNT && state_links(s, i) > 0)
+        i++;
+    /* A name was to be made, so there is a file without one. */
+    CHECK_TRUE(i < SLOT_COUNT);
+    return i;
 }
 
 static void set_size(struct file *f, uint32_t size)
