@@ -11,6 +11,7 @@
 
 #include "fs/inode.h"
 #include "fs/key.h"
+#include "fs/super.h"
 #include "lsm/base/err.h"
 #include "tools/commands.h"
 #include "tools/dump_file.h"
@@ -188,7 +189,7 @@ static int dump_store(const char *store, bool full)
     struct lsm_db *db;
     int err, status = STATUS_OK;
 
-    lsm_options_default(&options);
+    super_store_options(&options);
     options.read_only = true;
     err = lsm_open(store, &options, &db);
     if (err)

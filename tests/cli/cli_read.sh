@@ -44,6 +44,15 @@ exits 0 "free" "$FLUXFS" stat "$STORE"
 exits 0 "clean: 5 files, 3 directories, 1 symbolic links, 1 others" "$FLUXFS" fsck -f "$STORE"
 exits 0 '"clean": true' "$FLUXFS" fsck --json "$STORE"
 
+say "a value that claims a gibibyte"
+cp -r "$STORE" "$S/harmful"
+"$HELPERS/long_patch" "$S/harmful" Sx || fail "the patch cannot be written"
+exits 1 "a value of 1073741824 bytes" "$FLUXFS" dump "$S/harmful"
+# Nor is so much memory taken. Sanitizers map terabytes.
+[ -n "$SANITIZED" ] ||
+    (ulimit -v 600000 && exits 1 "a value of 1073741824 bytes" "$FLUXFS" dump "$S/harmful")
+rm -r "$S/harmful"
+
 say "while it is mounted"
 mount_fs
 exits 1 "in use by process $DAEMON; unmount it first (fluxfs umount $MNT)" "$FLUXFS" ls "$STORE"
