@@ -48,14 +48,22 @@ static bool wait_a_moment(struct lsm_db *db)
     return may_come;
 }
 
-/* There is space; whether it is worth another try. */
+/*
+ * There is space; whether it is worth another try. Others who wait, and background work, may take it
+ * first, many times.
+ */
 static bool is_shown_and_given(struct lsm_db *db, struct patience *p)
 {
-    if (++p->refused_count > REFUSED_MAX)
+    uint64_t full_count = atomic_load(&db->full_count);
+    bool again = p->try_count++ > 0;
+
+    /* Where we refused ourselves, somebody else took what had come: the disk has not lied. */
+    if (again && full_count == p->seen_full_count && ++p->refused_count >= REFUSED_MAX)
         return false;
-    if (p->refused_count > 1)
+    p->seen_full_count = full_count;
+    if (again)
         (void)wait_a_moment(db);
-    return true;
+    return now_ns(CLOCK_MONOTONIC) < p->give_up_ns;
 }
 
 bool db_await_space(struct lsm_db *db, size_t len, struct patience *p)
@@ -68,7 +76,7 @@ bool db_await_space(struct lsm_db *db, size_t len, struct patience *p)
         p->give_up_ns = now + WAIT_MS_MAX * NS_PER_MS;
     if (db_has_space(db, len) && is_shown_and_given(db, p))
         return true;
-    while (p->refused_count <= REFUSED_MAX && now < p->give_up_ns &&
+    while (p->refused_count < REFUSED_MAX && now < p->give_up_ns &&
            now < busy + QUIET_MS_MAX * NS_PER_MS && !atomic_load(&db->sticky_err) &&
            !atomic_load(&db->closing)) {
         if (wait_a_moment(db))

@@ -109,6 +109,7 @@ struct lsm_db {
     atomic_uint_fast64_t space_total, space_free, space_checked_ns, space_written;
     atomic_uint_fast64_t deleted_ns;    /* when something was deleted last; CLOCK_MONOTONIC */
     atomic_uint_fast64_t await_vain_ns; /* that deletion was waited for in vain */
+    atomic_uint_fast64_t full_count;    /* writes that we refused for want of space */
     /* Of the superversion's full memtables; written under mu, for the pace of writers. */
     atomic_uint imm_count;
     atomic_uint_fast64_t imms_len; /* bytes */
@@ -235,7 +236,9 @@ void db_mark_closed(struct lsm_db *db);
 /* await_space.c: how long one write has waited for space. All zeros before it. */
 struct patience {
     uint64_t give_up_ns;
-    unsigned refused_count; /* times that it was refused although there seemed to be space */
+    unsigned try_count;
+    uint64_t seen_full_count; /* db.full_count at the last try */
+    unsigned refused_count;   /* times that the disk refused although it showed space */
 };
 /*
  * After -ENOSPC, wait until there is space for `len` bytes; false when there is nothing to wait for
@@ -264,7 +267,10 @@ int db_space_quick(struct lsm_db *db, uint64_t *ret_total, uint64_t *ret_free);
 bool db_has_space(struct lsm_db *db, size_t len);
 /* Kept free for flushes and compactions on a full disk, in proportion on a small one. */
 uint64_t db_space_reserve(uint64_t total_len);
-/* Bytes that may be written to give space back: not what memtables need, nor all of the reserve. */
+/*
+ * Bytes that may be written to give space back: not what memtables need, nor all of the reserve.
+ * UINT64_MAX - 1 when the disk cannot be asked.
+ */
 uint64_t db_space_to_spare(struct lsm_db *db);
 
 /* write.c: lsm_put of a value that goes to a blob file. Lengths have been checked. */

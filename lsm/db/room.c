@@ -116,9 +116,10 @@ uint64_t db_space_to_spare(struct lsm_db *db)
 {
     uint64_t total, free_len, kept;
 
-    /* The reserve is there for this: on a full disk nothing else gives space back. */
+    /* A disk that does not tell is no full one: writing to it will show. */
     if (db_space(db, &total, &free_len))
-        return 0;
+        return UINT64_MAX - 1;
+    /* The reserve is there for this: on a full disk nothing else gives space back. */
     kept = memtables_len(db) + db_space_reserve(total) / RESERVE_KEPT_PART;
     return free_len > kept ? free_len - kept : 0;
 }
@@ -136,6 +137,7 @@ static int check_space(struct lsm_db *db, uint64_t mem_len, size_t len)
     err = refresh_space(db, 0);
     if (err || db->space_free >= space_needed(mem_len, len, db->space_total))
         return err;
+    atomic_fetch_add(&db->full_count, 1);
     mutex_lock(&db->mu);
     db->disk_full = true;
     cond_broadcast(&db->work_cond);

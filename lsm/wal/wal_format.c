@@ -160,6 +160,8 @@ static bool take_numbers(struct slice in, bool compressed, struct wal_record_hea
     if (!take_varint64(&in, &r->first_seqno) || !take_varint64(&in, &r->op_count) ||
         !take_varint64(&in, &r->time_ns) || !take_varint64(&in, &since_synced) || in.len)
         return false;
+    if (!r->op_count && ret->payload_len)
+        return false;
     if (r->op_count > UINT32_MAX || r->first_seqno == 0 || r->first_seqno > SEQNO_MAX ||
         r->op_count > SEQNO_MAX - r->first_seqno + 1)
         return false;

@@ -189,8 +189,9 @@ static int grow(struct wal_writer *w, const struct wal_record *records, unsigned
 static bool record_ok(const struct wal_record *r, uint64_t next_seqno)
 {
     return r->first_seqno == next_seqno && r->first_seqno <= SEQNO_MAX &&
-           r->op_count <= UINT32_MAX && r->op_count <= SEQNO_MAX - r->first_seqno + 1 &&
-           r->synced_seqno < r->first_seqno && r->payload.len <= WAL_PAYLOAD_LEN_MAX;
+           (r->op_count > 0 || r->payload.len == 0) && r->op_count <= UINT32_MAX &&
+           r->op_count <= SEQNO_MAX - r->first_seqno + 1 && r->synced_seqno < r->first_seqno &&
+           r->payload.len <= WAL_PAYLOAD_LEN_MAX;
 }
 
 /* Compress the payload to `to`. Its length there, or 0 when it is stored as it is. */

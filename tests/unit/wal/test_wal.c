@@ -510,6 +510,7 @@ static void what_does_not_follow_is_refused(void **state)
     assert_int_equal(wal_writer_append(w, &bad, 1, false), -EINVAL);
     bad = r;
     bad.op_count = 0;
+    bad.payload = slice_of("x", 1);
     assert_int_equal(wal_writer_append(w, &bad, 1, false), -EINVAL);
     bad.op_count = UINT64_C(1) << 32;
     assert_int_equal(wal_writer_append(w, &bad, 1, false), -EINVAL);
