@@ -49,8 +49,8 @@ static bool wait_a_moment(struct lsm_db *db)
 }
 
 /*
- * There is space; whether it is worth another try. Others who wait, and background work, may take it
- * first, many times.
+ * There is space; whether it is worth another try. Others who wait, and background work, may take
+ * it first, many times.
  */
 static bool is_shown_and_given(struct lsm_db *db, struct patience *p)
 {

@@ -1,6 +1,6 @@
 /*
- * long_patch STORE KEY: a patch of one byte at the end of the longest value there can be, under this
- * key: what a store can hold that was made to harm. No program of ours writes it.
+ * long_patch STORE KEY: a patch of one byte at the end of the longest value there can be, under
+ * this key: what a store can hold that was made to harm. No program of ours writes it.
  */
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,9 @@ static void check_record(const struct wal_record *r)
 {
     uint64_t count;
 
-    CHECK(r->op_count && r->first_seqno && r->first_seqno + r->op_count - 1 <= SEQNO_MAX);
+    CHECK(r->op_count || !r->payload.len);
+    CHECK(r->first_seqno && r->first_seqno <= SEQNO_MAX);
+    CHECK(r->op_count <= SEQNO_MAX - r->first_seqno + 1);
     fuzz_read_all(r->payload);
     batch_check(r->payload, VALUE_LEN_MAX, &count);
 }
