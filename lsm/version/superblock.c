@@ -40,6 +40,12 @@ _Static_assert(SB_END <= SB_CHECKSUM, "the fields end before the checksum");
 static const char file_name[] = "SUPERBLOCK";
 static const uint8_t magic[8] = {'F', 'L', 'U', 'X', 'L', 'S', 'M', '1'};
 
+/* What a superblock file holds: LEN bytes, and zeros for what is missing. */
+struct sb_file {
+    size_t len;
+    uint8_t data[COPY_COUNT * COPY_LEN];
+};
+
 enum copy_state {
     COPY_WHOLE,
     COPY_NO_MAGIC,
@@ -80,10 +86,15 @@ static void copy_encode(const struct superblock *sb, uint8_t p[COPY_LEN])
     put_le64(p + SB_CHECKSUM, XXH3_64bits(p, SB_CHECKSUM));
 }
 
-static enum copy_state copy_decode(const uint8_t p[COPY_LEN], struct superblock *ret)
+/* Copy I of the file: one that is cut short is damaged, even if only zeros are missing. */
+static enum copy_state copy_decode(const struct sb_file *file, unsigned i, struct superblock *ret)
 {
+    const uint8_t *p = file->data + i * COPY_LEN;
+
     if (memcmp(p + SB_MAGIC, magic, sizeof(magic)) != 0)
         return COPY_NO_MAGIC;
+    if (file->len < (i + 1) * COPY_LEN)
+        return COPY_CHECKSUM;
     if (!checksum_matches(get_le64(p + SB_CHECKSUM), XXH3_64bits(p, SB_CHECKSUM)))
         return COPY_CHECKSUM;
     ret->version = get_le32(p + SB_VERSION);
@@ -104,11 +115,9 @@ int superblock_write(struct env *env, const struct superblock *sb)
     return env_replace_small(env, file_name, slice_of(file, sizeof(file)));
 }
 
-/* Both copies; what the file is too short for is zeros. */
-static int read_file(struct env *env, uint8_t file[COPY_COUNT * COPY_LEN])
+static int read_file(struct env *env, struct sb_file *ret)
 {
     struct env_reader *r;
-    size_t len;
     int err = env_reader_open(env, file_name, &r);
 
     if (err == -ENOENT)
@@ -116,8 +125,8 @@ static int read_file(struct env *env, uint8_t file[COPY_COUNT * COPY_LEN])
                          file_name);
     if (err)
         return err;
-    memset(file, 0, COPY_COUNT * COPY_LEN);
-    err = env_reader_read(r, 0, COPY_COUNT * COPY_LEN, file, &len);
+    memset(ret, 0, sizeof(*ret));
+    err = env_reader_read(r, 0, sizeof(ret->data), ret->data, &ret->len);
     env_reader_close(r);
     return err;
 }
@@ -147,15 +156,15 @@ static int judge(const struct env *env, const struct superblock *sb)
 
 int superblock_read(struct env *env, struct superblock *ret, unsigned *ret_damaged_copies)
 {
-    uint8_t file[COPY_COUNT * COPY_LEN];
+    struct sb_file file;
     struct superblock sb;
     enum copy_state first, second;
-    int err = read_file(env, file);
+    int err = read_file(env, &file);
 
     if (err)
         return err;
-    second = copy_decode(file + COPY_LEN, &sb);
-    first = copy_decode(file, &sb); /* last, so that the first whole copy counts */
+    second = copy_decode(&file, 1, &sb);
+    first = copy_decode(&file, 0, &sb); /* last, so that the first whole copy counts */
     if (first != COPY_WHOLE && second != COPY_WHOLE) {
         if (first == COPY_NO_MAGIC && second == COPY_NO_MAGIC)
             return err_raise(ERR_SUPERBLOCK_MAGIC, "%s: neither copy has the magic number",
@@ -166,7 +175,8 @@ int superblock_read(struct env *env, struct superblock *ret, unsigned *ret_damag
     if (err)
         return err;
     if (ret_damaged_copies)
-        *ret_damaged_copies = memcmp(file, file + COPY_LEN, COPY_LEN) != 0;
+        *ret_damaged_copies = file.len < sizeof(file.data) ||
+                              memcmp(file.data, file.data + COPY_LEN, COPY_LEN) != 0;
     *ret = sb;
     return 0;
 }
@@ -198,12 +208,12 @@ static int copy_to_text(const struct superblock *sb, unsigned copy,
 
 int superblock_to_text(struct env *env, int (*put)(void *arg, const char *line), void *arg)
 {
-    uint8_t file[COPY_COUNT * COPY_LEN];
-    int err = read_file(env, file);
+    struct sb_file file;
+    int err = read_file(env, &file);
 
     for (unsigned i = 0; i < COPY_COUNT && !err; i++) {
         struct superblock sb;
-        enum copy_state state = copy_decode(file + i * COPY_LEN, &sb);
+        enum copy_state state = copy_decode(&file, i, &sb);
         char line[64];
 
         if (state == COPY_WHOLE) {

@@ -295,7 +295,7 @@ phase_sqlite() {
 phase_compile() {
     tar -cf - -C "$root" lsm | tar -xf - -C "$tree"
     timed "compile, 2 at once" "find lsm -name '*.c' ! -path '*/examples/*' |
-        xargs -P 2 -n 4 sh -c 'for c; do cc -O1 -w -D_GNU_SOURCE -I. -c \"\$c\" -o \"\$c.o\"; done' cc"
+        xargs -P 2 -n 4 sh -ec 'for c; do cc -O1 -w -D_GNU_SOURCE -DFLUXFS_VERSION=0 -I. -c \"\$c\" -o \"\$c.o\"; done' cc"
     rm -rf "$tree/lsm"
 }
 
