@@ -175,8 +175,8 @@ int superblock_read(struct env *env, struct superblock *ret, unsigned *ret_damag
     if (err)
         return err;
     if (ret_damaged_copies)
-        *ret_damaged_copies = file.len < sizeof(file.data) ||
-                              memcmp(file.data, file.data + COPY_LEN, COPY_LEN) != 0;
+        *ret_damaged_copies =
+            file.len < sizeof(file.data) || memcmp(file.data, file.data + COPY_LEN, COPY_LEN) != 0;
     *ret = sb;
     return 0;
 }
