@@ -71,6 +71,8 @@ static int setattr_locked(struct op *op, struct inode *in, const struct fs_attr 
         in->mode = (in->mode & S_IFMT) | (a->mode & 07777);
     if (which & FS_SET_SIZE)
         set_id_clear(op->fs, in); /* behind the mode: the kernel may send both */
+    if (which & FS_KILL_SET_ID)
+        set_id_kill(in);
     if (which & FS_SET_UID)
         in->uid = a->uid;
     if (which & FS_SET_GID)

@@ -118,47 +118,67 @@ int file_write_batch(struct op *op, struct inode *in, uint64_t offset, const voi
     return inode_put(op->batch, in);
 }
 
-/* With ret_end the write goes to the end of the file, and *ret_end gets where that was. */
-static int write_locked(struct op *op, uint64_t ino, uint64_t offset, const void *data, size_t len,
-                        uint64_t *ret_end)
+struct write {
+    uint64_t offset; /* at_end: set to where the end was */
+    const void *data;
+    size_t len;
+    bool at_end;
+    bool kill_set_id, killed; /* whether it takes them, and has found some */
+};
+
+static int write_locked(struct op *op, uint64_t ino, struct write *w)
 {
     struct inode in;
     int err = file_inode_get(op->fs, ino, &in);
 
     if (err)
         return err;
-    if (ret_end)
-        *ret_end = offset = in.size;
-    if (len == 0)
+    if (w->at_end)
+        w->offset = in.size;
+    if (w->len == 0)
         return 0;
-    err = file_range_check(offset, len);
-    return err ? err : file_write_batch(op, &in, offset, data, len);
+    err = file_range_check(w->offset, w->len);
+    if (err)
+        return err;
+    w->killed = w->kill_set_id && set_id_kill(&in);
+    return file_write_batch(op, &in, w->offset, w->data, w->len);
 }
 
-static int write_any(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len,
-                     uint64_t *ret_end)
+static int write_any(struct fs *fs, uint64_t ino, struct write *w)
 {
     struct op op;
     int err;
 
-    if (len > WRITE_LEN_MAX)
+    if (w->len > WRITE_LEN_MAX)
         return -EINVAL;
     err = op_begin(&op, fs, &ino, 1);
-    return err ? err : op_end(&op, write_locked(&op, ino, offset, data, len, ret_end));
+    return err ? err : op_end(&op, write_locked(&op, ino, w));
 }
 
 int fs_write(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len)
 {
-    return write_any(fs, ino, offset, data, len, NULL);
+    struct write w = {.offset = offset, .data = data, .len = len};
+
+    return write_any(fs, ino, &w);
+}
+
+int fs_write_kill_set_id(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len,
+                         bool *ret_killed)
+{
+    struct write w = {.offset = offset, .data = data, .len = len, .kill_set_id = true};
+    int err = write_any(fs, ino, &w);
+
+    *ret_killed = w.killed;
+    return err;
 }
 
 int fs_append(struct fs *fs, uint64_t ino, const void *data, size_t len, uint64_t *ret_offset)
 {
-    uint64_t end = 0;
-    int err = write_any(fs, ino, 0, data, len, &end);
+    struct write w = {.data = data, .len = len, .at_end = true};
+    int err = write_any(fs, ino, &w);
 
     if (!err)
-        *ret_offset = end;
+        *ret_offset = w.offset;
     return err;
 }
 

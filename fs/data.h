@@ -54,6 +54,21 @@ static inline void set_id_clear(const struct fs *fs, struct inode *in)
 }
 
 /*
+ * What chown(2), and writing by somebody without CAP_FSETID, take from what is no directory. A
+ * set-group-id bit without permission for the group to execute means something else. Whether there
+ * was any.
+ */
+static inline bool set_id_kill(struct inode *in)
+{
+    uint32_t old = in->mode;
+
+    if (S_ISDIR(old))
+        return false;
+    in->mode &= ~(uint32_t)(old & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
+    return in->mode != old;
+}
+
+/*
  * Add a write to the batch, with the inode's record, and change `in` as it does; len is not 0, and
  * the range fits into a file. The caller holds the inode's lock.
  */

@@ -118,6 +118,8 @@ enum {
     FS_SET_ATIME_NOW = 1 << 6,
     FS_SET_MTIME_NOW = 1 << 7,
     FS_SET_CTIME = 1 << 8,
+    /* Of what is no directory: set-user-id, and set-group-id of what its group may execute, go. */
+    FS_KILL_SET_ID = 1 << 9,
 };
 /* Change what `which` names; *ret gets the new attributes. ctime is set to now unless given. */
 int fs_setattr(struct fs *fs, uint64_t ino, const struct fs_attr *attr, unsigned which,
@@ -199,6 +201,12 @@ int fs_read(struct fs *fs, uint64_t ino, uint64_t offset, size_t len, struct fs_
 void fs_read_done(struct fs_read *r);
 /* Write len bytes at offset: all or nothing. -EFBIG, -ENOSPC. At most 16 MiB at a time. */
 int fs_write(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len);
+/*
+ * As fs_write, with FS_KILL_SET_ID in the same batch. *ret_killed, which is set after errors as
+ * well, says whether there was any such bit.
+ */
+int fs_write_kill_set_id(struct fs *fs, uint64_t ino, uint64_t offset, const void *data, size_t len,
+                         bool *ret_killed);
 /* As fs_write at the end of the file; *ret_offset gets where that was. */
 int fs_append(struct fs *fs, uint64_t ino, const void *data, size_t len, uint64_t *ret_offset);
 /*

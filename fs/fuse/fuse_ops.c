@@ -11,8 +11,9 @@
  * ever.
  *
  * The writeback cache is off: a write is acknowledged when the store has it. O_TRUNC arrives as a
- * change of the size, set-id bits are cleared by the kernel. With ACLs the kernel checks them, too,
- * and leaves the umask to us, because where a directory has a default list that counts instead.
+ * change of the size. Set-id bits are cleared as the kernel asks (raw_killpriv.c). With ACLs the
+ * kernel checks them, too, and leaves the umask to us, because where a directory has a default list
+ * that counts instead.
  */
 #include <errno.h>
 
@@ -24,6 +25,7 @@
 enum {
     TRANSFER_LEN_MAX = 1 << 20, /* bytes in one read or write */
     BLKSIZE_MAX = 128 << 10,    /* programs allocate buffers of st_blksize */
+    PROTO_MINOR_KILLPRIV_V2 = 33,
     PROTO_MINOR_SETXATTR_EXT = 34,
 };
 
@@ -46,6 +48,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     atomic_store(&m->no_opendir, (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0);
     m->parallel_dirops = (conn->capable & FUSE_CAP_PARALLEL_DIROPS) != 0;
     m->want_setxattr_ext = m->acl && conn->proto_minor >= PROTO_MINOR_SETXATTR_EXT;
+    m->want_killpriv = conn->proto_minor >= PROTO_MINOR_KILLPRIV_V2;
     atomic_store(&m->init_reply_due, true);
 }
 

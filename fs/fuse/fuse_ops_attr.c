@@ -28,6 +28,18 @@ static int mode_through_view(struct mount *m, struct fs_attr *attr, unsigned whi
     return err;
 }
 
+int attr_change(struct mount *m, struct fs_attr *attr, unsigned which)
+{
+    uint64_t ino = attr->ino;
+    int err = owner_view_set(&m->view, attr, &which);
+
+    if (!err)
+        err = mode_through_view(m, attr, which);
+    if (!err)
+        err = fs_setattr(m->fs, ino, attr, which, attr);
+    return change_settle(m, err, &(struct touched){.inos = {ino}});
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
                 struct fuse_file_info *fi)
 {
@@ -55,8 +67,6 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
         .mtime = st->st_mtim,
         .ctime = st->st_ctim,
     };
-    struct mount *m = req_mount(req);
-    struct fs_attr changed;
     unsigned which = 0;
     int err;
 
@@ -64,13 +74,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
     for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
         if (to_set & bits[i].theirs)
             which |= bits[i].ours;
-    err = owner_view_set(&m->view, &attr, &which);
-    if (!err)
-        err = mode_through_view(m, &attr, which);
-    if (!err)
-        err = fs_setattr(m->fs, ino, &attr, which, &changed);
-    err = change_settle(m, err, &(struct touched){.inos = {ino}});
-    reply_attr(req, "setattr", ino, err, &changed);
+    err = attr_change(req_mount(req), &attr, which);
+    reply_attr(req, "setattr", ino, err, &attr);
 }
 
 void op_readlink(fuse_req_t req, fuse_ino_t ino)

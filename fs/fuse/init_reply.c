@@ -2,9 +2,9 @@
  * libfuse before 3.16 knows PARALLEL_DIROPS, but never tells the kernel that it is wanted, and the
  * kernel then lets only one process at a time look up or list in a directory. The handlers here
  * keep no state, so they may be called side by side. And no libfuse can tell it that there are to
- * be no file handles, or that setxattr is to come with all its flags. The messages therefore pass
- * through a function that sets the missing bits in the one answer that carries them; everything
- * else it leaves alone.
+ * be no file handles, or that setxattr, setattr and write are to come with all their flags. The
+ * messages therefore pass through a function that sets the missing bits in the one answer that
+ * carries them; everything else it leaves alone.
  *
  * The layout is that of the kernel's interface, linux/fuse.h, and cannot change.
  */
@@ -40,6 +40,10 @@ static void complete(struct mount *m, struct iovec *iov, int count)
     if (m->want_setxattr_ext) {
         out.flags |= FUSE_SETXATTR_EXT;
         atomic_store(&m->setxattr_ext, true);
+    }
+    if (m->want_killpriv) {
+        out.flags |= FUSE_HANDLE_KILLPRIV_V2;
+        atomic_store(&m->killpriv, true);
     }
     if (m->no_export && out.flags & FUSE_INIT_EXT)
         out.flags2 |= INIT2_NO_EXPORT_SUPPORT;

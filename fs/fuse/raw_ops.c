@@ -1,9 +1,8 @@
 /*
- * A request is a header and a body of a known length, an answer a header and a body, handed over by
- * one writev to the descriptor of the session. libfuse keeps a list of what it is serving, only to
- * mark what the kernel interrupts; it has no other state for a request, and these ones it never
- * sees. An INTERRUPT of one of them it puts aside and answers "try again", after which the kernel
- * either asks again or has its answer by then.
+ * A request is a header and a body of a known length. libfuse keeps a list of what it is serving,
+ * only to mark what the kernel interrupts; it has no other state for a request, and these ones it
+ * never sees. An INTERRUPT of one of them it puts aside and answers "try again", after which the
+ * kernel either asks again or has its answer by then.
  *
  * Where libfuse speaks over io_uring (3.18, if asked to) messages do not come this way, and the
  * kernel is told by libfuse that there are no such requests.
@@ -23,12 +22,11 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 
 #include "fs/fuse/mount_log.h"
+#include "fs/fuse/raw_request.h"
 #include "fs/fuse/reaper.h"
 #include "fs/fuse/remount.h"
-#include "fs/fuse/session.h"
 #include "fs/fuse/workers.h"
 
 enum {
@@ -73,66 +71,7 @@ struct wire_statx_out {
 };
 _Static_assert(sizeof(struct wire_statx_out) == 288, "as in linux/fuse.h");
 
-/* --- Messages --- */
-
-struct request {
-    struct mount *m;
-    struct fuse_in_header head;
-    const uint8_t *body;
-    size_t body_len;
-};
-
-/* 0, or the negative errno of the kernel, which takes no answer to what it has given up. */
-static int answer(const struct request *r, const void *body, size_t body_len)
-{
-    struct fuse_out_header head = {
-        .len = (uint32_t)(sizeof(head) + body_len),
-        .unique = r->head.unique,
-    };
-    struct iovec iov[] = {{&head, sizeof(head)}, {(void *)(uintptr_t)body, body_len}};
-
-    return writev(fuse_session_fd(r->m->se), iov, body_len ? 2 : 1) < 0 ? -errno : 0;
-}
-
-/* err: 0 or negative, as the functions of the file system return it. */
-static void answer_err(const struct request *r, const char *op, int err)
-{
-    struct fuse_out_header head = {
-        .len = sizeof(head),
-        .error = -answer_errno(op, r->head.nodeid, err),
-        .unique = r->head.unique,
-    };
-    struct iovec iov = {&head, sizeof(head)};
-
-    if (writev(fuse_session_fd(r->m->se), &iov, 1) < 0 && errno != ENOENT)
-        mount_log(LSM_LOG_WARN, "%s: the kernel refused the answer: %s", op, strerror(errno));
-}
-
 /* --- O_TMPFILE --- */
-
-static void attr_to_wire(const struct mount *m, const struct fs_attr *attr, struct fuse_attr *ret)
-{
-    struct stat st;
-
-    attr_to_stat(m, attr, &st);
-    *ret = (struct fuse_attr){
-        .ino = st.st_ino,
-        .size = (uint64_t)st.st_size,
-        .blocks = (uint64_t)st.st_blocks,
-        .atime = (uint64_t)st.st_atim.tv_sec,
-        .mtime = (uint64_t)st.st_mtim.tv_sec,
-        .ctime = (uint64_t)st.st_ctim.tv_sec,
-        .atimensec = (uint32_t)st.st_atim.tv_nsec,
-        .mtimensec = (uint32_t)st.st_mtim.tv_nsec,
-        .ctimensec = (uint32_t)st.st_ctim.tv_nsec,
-        .mode = st.st_mode,
-        .nlink = (uint32_t)st.st_nlink,
-        .uid = st.st_uid,
-        .gid = st.st_gid,
-        .rdev = (uint32_t)st.st_rdev,
-        .blksize = (uint32_t)st.st_blksize,
-    };
-}
 
 /* The answer opens the file as well: as the kernel does by itself where OPEN is not spoken. */
 struct tmpfile_out {
@@ -144,7 +83,7 @@ _Static_assert(sizeof(struct tmpfile_out) ==
                "two bodies, one behind the other");
 
 /* The body: how to open, then the name of no entry, which says nothing. */
-static void serve_tmpfile(const struct request *r)
+static void serve_tmpfile(const struct raw_request *r)
 {
     struct fs_cred cred = {.uid = r->head.uid, .gid = r->head.gid};
     struct tmpfile_out out;
@@ -160,7 +99,7 @@ static void serve_tmpfile(const struct request *r)
                          &attr);
     }
     if (err < 0) {
-        answer_err(r, "tmpfile", err);
+        raw_answer_err(r, "tmpfile", err);
         return;
     }
     out = (struct tmpfile_out){
@@ -170,9 +109,9 @@ static void serve_tmpfile(const struct request *r)
                   .attr_valid = (uint64_t)CACHE_FOR_EVER_S},
         .open = {.open_flags = FOPEN_KEEP_CACHE | FOPEN_NOFLUSH},
     };
-    attr_to_wire(r->m, &attr, &out.entry.attr);
+    raw_attr(r->m, &attr, &out.entry.attr);
     /* Who asked was killed: the kernel does not know of the file, and will never forget it. */
-    if (answer(r, &out, sizeof(out)) < 0)
+    if (raw_answer(r, &out, sizeof(out)) < 0)
         reaper_add(r->m->reaper, attr.ino);
 }
 
@@ -184,7 +123,7 @@ static struct wire_time time_to_wire(const struct timespec *t)
 }
 
 /* Everything is known, whatever was asked for; the kernel remembers it all. */
-static void serve_statx(const struct request *r)
+static void serve_statx(const struct raw_request *r)
 {
     struct wire_statx_out out;
     struct fs_attr attr;
@@ -194,7 +133,7 @@ static void serve_statx(const struct request *r)
     if (r->body_len >= sizeof(struct wire_statx_in))
         err = fs_getattr(r->m->fs, r->head.nodeid, &attr);
     if (err < 0) {
-        answer_err(r, "statx", err);
+        raw_answer_err(r, "statx", err);
         return;
     }
     attr_to_stat(r->m, &attr, &st);
@@ -216,13 +155,13 @@ static void serve_statx(const struct request *r)
                  .rdev_major = major(attr.rdev),
                  .rdev_minor = minor(attr.rdev)},
     };
-    answer(r, &out, sizeof(out));
+    raw_answer(r, &out, sizeof(out));
 }
 
 /* --- syncfs --- */
 
 /* Only sent for some kinds of mounts, and by newer kernels. */
-static void serve_syncfs(const struct request *r)
+static void serve_syncfs(const struct raw_request *r)
 {
     int err = -EINVAL;
 
@@ -230,7 +169,7 @@ static void serve_syncfs(const struct request *r)
         workers_may_wait();
         err = fs_sync(r->m->fs);
     }
-    answer_err(r, "syncfs", err);
+    raw_answer_err(r, "syncfs", err);
 }
 
 /* --- setxattr --- */
@@ -240,7 +179,7 @@ static void serve_syncfs(const struct request *r)
  * set-group-id bit goes when an ACL is set, which depends on groups and capabilities that only the
  * kernel knows.
  */
-static void serve_setxattr(const struct request *r)
+static void serve_setxattr(const struct raw_request *r)
 {
     const char *name = (const char *)r->body + sizeof(struct fuse_setxattr_in);
     struct fuse_setxattr_in in = {.size = 0};
@@ -260,7 +199,7 @@ static void serve_setxattr(const struct request *r)
             r->m->fs, r->head.nodeid, name, name + name_len + 1, in.size,
             in.flags | (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID ? FS_XATTR_KILL_SGID : 0));
     err = change_settle(r->m, err, &(struct touched){.inos = {r->head.nodeid}});
-    answer_err(r, "setxattr", err);
+    raw_answer_err(r, "setxattr", err);
 }
 
 /* --- Which --- */
@@ -268,17 +207,30 @@ static void serve_setxattr(const struct request *r)
 static const struct {
     uint32_t opcode;
     const char *name;
-    void (*serve)(const struct request *r);
+    void (*serve)(const struct raw_request *r);
 } table[] = {
-    {FUSE_TMPFILE, "TMPFILE", serve_tmpfile},
-    {OPCODE_STATX, "STATX", serve_statx},
-    {FUSE_SYNCFS, "SYNCFS", serve_syncfs},
-    {FUSE_SETXATTR, "SETXATTR", serve_setxattr},
+    {FUSE_TMPFILE, "TMPFILE", serve_tmpfile}, {OPCODE_STATX, "STATX", serve_statx},
+    {FUSE_SYNCFS, "SYNCFS", serve_syncfs},    {FUSE_SETXATTR, "SETXATTR", serve_setxattr},
+    {FUSE_SETATTR, "SETATTR", raw_setattr},   {FUSE_WRITE, "WRITE", raw_write},
 };
+
+/* What libfuse knows as well is served here when it comes with what libfuse leaves out. */
+static bool is_spoken(const struct mount *m, uint32_t opcode)
+{
+    switch (opcode) {
+    case FUSE_SETXATTR:
+        return atomic_load(&m->setxattr_ext);
+    case FUSE_SETATTR:
+    case FUSE_WRITE:
+        return atomic_load(&m->killpriv);
+    default:
+        return true;
+    }
+}
 
 bool raw_ops_serve(void *arg, const struct fuse_buf *message)
 {
-    struct request r = {.m = arg};
+    struct raw_request r = {.m = arg};
     size_t i = 0;
 
     if (message->flags & FUSE_BUF_IS_FD || message->size < sizeof(r.head))
@@ -288,7 +240,7 @@ bool raw_ops_serve(void *arg, const struct fuse_buf *message)
         i++;
     if (i == sizeof(table) / sizeof(table[0]))
         return false;
-    if (r.head.opcode == FUSE_SETXATTR && !atomic_load(&r.m->setxattr_ext))
+    if (!is_spoken(r.m, r.head.opcode))
         return false;
     r.body = (const uint8_t *)message->mem + sizeof(r.head);
     r.body_len = message->size - sizeof(r.head);
@@ -298,7 +250,7 @@ bool raw_ops_serve(void *arg, const struct fuse_buf *message)
                   (unsigned long long)r.head.unique, table[i].name, r.head.opcode,
                   (unsigned long long)r.head.nodeid, message->size, r.head.pid);
     if (r.head.len != message->size)
-        answer_err(&r, table[i].name, -EINVAL);
+        raw_answer_err(&r, table[i].name, -EINVAL);
     else
         table[i].serve(&r);
     return true;

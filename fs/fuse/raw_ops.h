@@ -1,7 +1,7 @@
 /*
  * Requests of the kernel that libfuse's low-level table does not have: O_TMPFILE, statx(2) with the
- * time of birth, the sync of a whole file system, and setxattr(2) with the flag that only ACLs
- * have. libfuse 3.17 and newer know some of them; as older ones are in use for years to come, they
+ * time of birth, the sync of a whole file system; and setxattr(2), setattr and write with all their
+ * flags. libfuse 3.17 and newer know some of them; as older ones are in use for years to come, they
  * are always served here.
  */
 #ifndef FS_FUSE_RAW_OPS_H

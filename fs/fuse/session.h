@@ -42,9 +42,11 @@ struct mount {
     /* Set by init for the answer to it, which then clears init_reply_due; init_reply.c. */
     bool parallel_dirops;
     bool want_setxattr_ext;
+    bool want_killpriv;
     atomic_bool init_reply_due;
     /* Set by that answer. */
     atomic_bool setxattr_ext; /* SETXATTR comes with more flags; raw_ops.c */
+    atomic_bool killpriv;     /* so do SETATTR and WRITE; raw_killpriv.c */
 };
 
 /* One for all: the store has a single owner, so what the kernel knows never grows old. */
@@ -88,6 +90,11 @@ int change_settle(struct mount *m, int err, const struct touched *t);
 /* Answer with an entry, or with the error when err is negative. */
 void reply_entry(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr);
 void reply_attr(fuse_req_t req, const char *op, uint64_t ino, int err, const struct fs_attr *attr);
+/*
+ * Change what `which` (FS_SET_ bits) names of attr->ino, as seen through the view and settled as
+ * the options say; 0, and attr gets all attributes, or an error.
+ */
+int attr_change(struct mount *m, struct fs_attr *attr, unsigned which);
 void attr_to_stat(const struct mount *m, const struct fs_attr *attr, struct stat *ret);
 void attr_to_entry(const struct mount *m, const struct fs_attr *attr, struct fuse_entry_param *ret);
 

@@ -75,6 +75,37 @@ static void by_punching(void)
     must(close(fd));
 }
 
+static void by_direct_write(void)
+{
+    static _Alignas(4096) char page[4096];
+    int fd = open_rw();
+
+    if (fcntl(fd, F_SETFL, O_DIRECT) == 0)
+        expect_eq(sizeof(page), pwrite(fd, page, sizeof(page), 0));
+    else
+        expect_eq(1, pwrite(fd, page, 1, 0));
+    must(close(fd));
+}
+
+static void by_copying(void)
+{
+    int fd = open_rw();
+    off_t from = 0, to = 5;
+
+    expect_eq(3, copy_file_range(fd, &from, fd, &to, 3, 0));
+    must(close(fd));
+}
+
+/* The bits are gone by then, and the kernel knows: each of the writes asks anew. */
+static void by_many_writes(void)
+{
+    int fd = open_rw();
+
+    for (int i = 0; i < 3; i++)
+        expect_eq(1, write(fd, "x", 1));
+    must(close(fd));
+}
+
 static const struct way {
     const char *name;
     void (*change)(void);
@@ -87,6 +118,9 @@ static const struct way {
     {"open with O_TRUNC", by_open},
     {"fallocate", by_fallocate},
     {"punching a hole", by_punching},
+    {"write past the cache", by_direct_write},
+    {"copy_file_range", by_copying},
+    {"many writes", by_many_writes},
     {NULL, NULL},
 };
 
@@ -154,6 +188,53 @@ static void ones_own_program_loses_them_when_written(void **state)
     expect_eq(06755, perm_of("f"));
     by_write();
     expect_eq(0755, perm_of("f"));
+}
+
+/* Once the kernel knows a file to have none, it must notice when there are some. */
+static void bits_set_between_writes_go_with_the_next(void **state)
+{
+    int fd;
+
+    (void)state;
+    need_root();
+    make_setid(0777);
+    fd = open_rw();
+    for (int i = 0; i < 3; i++) {
+        become(UID_OTHER, GID_OTHER);
+        expect_eq(1, write(fd, "x", 1));
+        expect_eq(1, write(fd, "x", 1));
+        become_self();
+        must(fchmod(fd, 06777));
+        become(UID_OTHER, GID_OTHER);
+        expect_eq(1, write(fd, "x", 1));
+        become_self();
+        expect_eq(0777, perm_of("f"));
+    }
+    must(close(fd));
+}
+
+static void capabilities_set_between_writes_go_with_the_next(void **state)
+{
+    /* Revision 2, permitted: CAP_NET_BIND_SERVICE. */
+    static const unsigned char cap[20] = {0, 0, 0, 2, 0, 4};
+    unsigned char found[20];
+    int fd;
+
+    (void)state;
+    need_root();
+    make_setid(0777);
+    fd = open_rw();
+    for (int i = 0; i < 3; i++) {
+        expect_eq(1, write(fd, "x", 1));
+        must(fsetxattr(fd, "security.capability", cap, sizeof(cap), 0));
+        expect_eq(sizeof(cap), fgetxattr(fd, "security.capability", found, sizeof(found)));
+        if (i == 1)
+            become(UID_OTHER, GID_OTHER);
+        expect_eq(1, write(fd, "x", 1));
+        become_self();
+        must_fail(ENODATA, fgetxattr(fd, "security.capability", found, sizeof(found)));
+    }
+    must(close(fd));
 }
 
 static void reading_and_renaming_leave_them(void **state)
@@ -254,6 +335,8 @@ static const struct CMUnitTest tests[] = {
     POSIX_TEST(setgid_without_group_x_stays_with_members),
     POSIX_TEST(root_keeps_them),
     POSIX_TEST(ones_own_program_loses_them_when_written),
+    POSIX_TEST(bits_set_between_writes_go_with_the_next),
+    POSIX_TEST(capabilities_set_between_writes_go_with_the_next),
     POSIX_TEST(reading_and_renaming_leave_them),
     POSIX_TEST(a_new_owner_takes_them),
     POSIX_TEST(the_owner_who_gives_it_to_another_group_loses_them),

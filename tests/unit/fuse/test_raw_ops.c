@@ -1,6 +1,7 @@
 /*
- * The requests that libfuse does not know, as messages: what is answered to whole ones, to short
- * ones, and what is left to libfuse. The kernel is a pair of sockets that keep messages apart.
+ * The requests that are served without libfuse, as messages: what is answered to whole ones, to
+ * short ones, and what is left to libfuse. The kernel is a pair of sockets that keep messages
+ * apart.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -311,6 +312,157 @@ static void statx_tells_the_owners_that_the_mount_shows(void **state)
     assert_int_equal(le_at(out, 32 + 28, 2), S_IFREG | 0750);
 }
 
+static void setattr_and_write_are_libfuses_unless_they_say_more(void **state)
+{
+    struct raw *r = *state;
+    struct fuse_setattr_in set = {.valid = FATTR_MODE};
+    struct fuse_write_in in = {.size = 0};
+
+    assert_false(send_message(r, FUSE_SETATTR, 1, &set, sizeof(set)));
+    assert_false(send_message(r, FUSE_WRITE, 1, &in, sizeof(in)));
+    assert_no_answer(r);
+}
+
+/* The mode of a file with this one, when that request has come. */
+static uint32_t mode_after_setattr(struct raw *r, uint32_t mode, const struct fuse_setattr_in *in)
+{
+    uint64_t ino = make(r->f->fs, 1, "file", mode);
+    struct fuse_attr_out out;
+    struct fs_attr attr;
+
+    assert_true(send_message(r, FUSE_SETATTR, ino, in, sizeof(*in)));
+    assert_int_equal(receive(r, &out, sizeof(out)), 0);
+    assert_int_equal(fs_getattr(r->f->fs, ino, &attr), 0);
+    assert_int_equal(out.attr.mode, attr.mode);
+    assert_int_equal(out.attr.ino, ino);
+    assert_true(out.attr_valid > 1000000);
+    if (S_ISDIR(mode))
+        assert_int_equal(fs_rmdir(r->f->fs, 1, "file"), 0);
+    else
+        assert_int_equal(fs_unlink(r->f->fs, 1, "file"), 0);
+    return attr.mode;
+}
+
+static void setattr_takes_set_id_bits_where_it_says_so(void **state)
+{
+    static const struct {
+        uint32_t before, after;
+    } rows[] = {
+        {S_IFREG | 06777, S_IFREG | 0777},  {S_IFREG | 04600, S_IFREG | 0600},
+        {S_IFREG | 02767, S_IFREG | 02767}, {S_IFREG | 06701, S_IFREG | 02701},
+        {S_IFREG | 01770, S_IFREG | 01770}, {S_IFIFO | 06777, S_IFIFO | 0777},
+        {S_IFDIR | 06777, S_IFDIR | 06777},
+    };
+    static const uint32_t valid[] = {
+        0,
+        FATTR_FH | FATTR_LOCKOWNER,
+        FATTR_KILL_SUIDGID,
+        FATTR_UID | FATTR_KILL_SUIDGID,
+        FATTR_MTIME_NOW | FATTR_KILL_SUIDGID,
+    };
+    struct raw *r = *state;
+
+    atomic_store(&r->m.killpriv, true);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fuse_setattr_in in = {.valid = FATTR_MTIME | FATTR_ATIME_NOW, .mtime = 5};
+
+        assert_int_equal(mode_after_setattr(r, rows[i].before, &in), rows[i].before);
+        for (size_t j = 0; j < sizeof(valid) / sizeof(valid[0]); j++) {
+            in = (struct fuse_setattr_in){.valid = valid[j], .uid = 9};
+            assert_int_equal(mode_after_setattr(r, rows[i].before, &in), rows[i].after);
+        }
+    }
+}
+
+static void setattr_sets_each(void **state)
+{
+    struct raw *r = *state;
+    uint64_t ino = make_file(r->f->fs, 1, "file");
+    struct fuse_setattr_in in = {
+        .valid = FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME | FATTR_MTIME |
+                 FATTR_CTIME,
+        .size = 7,
+        .atime = (uint64_t)-2,
+        .mtime = 3,
+        .ctime = 4,
+        .atimensec = 20,
+        .mtimensec = 30,
+        .ctimensec = 40,
+        .mode = 06751,
+        .uid = 8,
+        .gid = 9,
+    };
+    struct fuse_attr_out out;
+
+    atomic_store(&r->m.killpriv, true);
+    assert_true(send_message(r, FUSE_SETATTR, ino, &in, sizeof(in)));
+    assert_int_equal(receive(r, &out, sizeof(out)), 0);
+    assert_true(out.attr.mode == (S_IFREG | 06751) && out.attr.uid == 8 && out.attr.gid == 9);
+    assert_true(out.attr.size == 7 && out.attr.nlink == 1);
+    assert_true((int64_t)out.attr.atime == -2 && out.attr.atimensec == 20);
+    assert_true(out.attr.mtime == 3 && out.attr.mtimensec == 30);
+    assert_true(out.attr.ctime == 4 && out.attr.ctimensec == 40);
+    for (size_t len = 0; len < sizeof(in); len += 8) {
+        assert_true(send_message(r, FUSE_SETATTR, ino, &in, len));
+        assert_int_equal(receive(r, NULL, 0), -EINVAL);
+    }
+    in.atimensec = 1000000000;
+    assert_true(send_message(r, FUSE_SETATTR, ino, &in, sizeof(in)));
+    assert_int_equal(receive(r, NULL, 0), -EINVAL);
+    assert_true(send_message(r, FUSE_SETATTR, 12345, &in, sizeof(in)));
+    assert_true(receive(r, NULL, 0) < 0);
+}
+
+struct write_body {
+    struct fuse_write_in in;
+    char data[4];
+};
+
+static void write_takes_set_id_bits_where_it_says_so(void **state)
+{
+    struct raw *r = *state;
+    uint64_t ino = make(r->f->fs, 1, "file", S_IFREG | 06777);
+    struct write_body b = {.in = {.offset = 2, .size = 4}, .data = {'a', 'b', 'c', 'd'}};
+    struct fuse_write_out out;
+    struct fs_attr attr;
+    struct fs_read read;
+
+    atomic_store(&r->m.killpriv, true);
+    assert_true(send_message(r, FUSE_WRITE, ino, &b, sizeof(b)));
+    assert_int_equal(receive(r, &out, sizeof(out)), 0);
+    assert_int_equal(out.size, 4);
+    assert_int_equal(fs_getattr(r->f->fs, ino, &attr), 0);
+    assert_true(attr.mode == (S_IFREG | 06777) && attr.size == 6);
+    b.in.write_flags = FUSE_WRITE_KILL_SUIDGID;
+    assert_true(send_message(r, FUSE_WRITE, ino, &b, sizeof(b)));
+    assert_int_equal(receive(r, &out, sizeof(out)), 0);
+    assert_int_equal(fs_getattr(r->f->fs, ino, &attr), 0);
+    assert_int_equal(attr.mode, S_IFREG | 0777);
+    assert_int_equal(fs_read(r->f->fs, ino, 0, 100, &read), 0);
+    assert_int_equal(read.len, 6);
+    assert_memory_equal(read.iov[0].iov_base, "\0\0abcd", 6);
+    fs_read_done(&read);
+}
+
+static void write_is_refused(void **state)
+{
+    struct raw *r = *state;
+    uint64_t ino = make_file(r->f->fs, 1, "file");
+    struct write_body b = {.in = {.size = sizeof(b) - sizeof(b.in) + 1}};
+
+    atomic_store(&r->m.killpriv, true);
+    assert_true(send_message(r, FUSE_WRITE, ino, &b, sizeof(b)));
+    assert_int_equal(receive(r, NULL, 0), -EINVAL);
+    assert_true(send_message(r, FUSE_WRITE, ino, &b, sizeof(b.in) - 1));
+    assert_int_equal(receive(r, NULL, 0), -EINVAL);
+    b.in.size = 4;
+    assert_true(send_message(r, FUSE_WRITE, 1, &b, sizeof(b)));
+    assert_int_equal(receive(r, NULL, 0), -EISDIR);
+    b.in.offset = UINT64_MAX - 1;
+    assert_true(send_message(r, FUSE_WRITE, ino, &b, sizeof(b)));
+    assert_int_equal(receive(r, NULL, 0), -EFBIG);
+}
+
 #define RAW_TEST(f) cmocka_unit_test_setup_teardown(f, raw_setup, raw_teardown)
 
 int main(void)
@@ -325,6 +477,11 @@ int main(void)
         RAW_TEST(syncfs_makes_everything_durable),
         RAW_TEST(a_length_that_is_not_the_messages_is_refused),
         RAW_TEST(statx_tells_the_owners_that_the_mount_shows),
+        RAW_TEST(setattr_and_write_are_libfuses_unless_they_say_more),
+        RAW_TEST(setattr_takes_set_id_bits_where_it_says_so),
+        RAW_TEST(setattr_sets_each),
+        RAW_TEST(write_takes_set_id_bits_where_it_says_so),
+        RAW_TEST(write_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

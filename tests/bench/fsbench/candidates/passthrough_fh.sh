@@ -1,7 +1,7 @@
 #!/bin/sh
 # libfuse's example passthrough_fh with timeouts of a day, named by FSBENCH_PASSTHROUGH_FH. It is built from its
 # source, which libfuse3-dev installs (where dpkg leaves out documentation: apt-get source fuse3):
-#     gcc -O2 -o passthrough_fh passthrough_fh.c $(pkg-config --cflags --libs fuse3) -lulockmgr
+#     gcc -O2 -DHAVE_UTIMENSAT -DHAVE_POSIX_FALLOCATE -DHAVE_SETXATTR -o passthrough_fh passthrough_fh.c $(pkg-config --cflags --libs fuse3)
 set -eu
 program=${FSBENCH_PASSTHROUGH_FH:-passthrough_fh}
 case $1 in
