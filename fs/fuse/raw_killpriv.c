@@ -5,11 +5,15 @@
  * that it has neither such bits nor capabilities, and so ask once for each file, rather than before
  * each write, for security.capability. Capabilities the kernel goes on removing itself.
  *
- * A change of the owner and of the length come with the flag. Before any other change of contents,
- * and for a chown that names neither user nor group, the kernel sends a SETATTR that sets nothing:
- * that, too, means that they go. So a WRITE hardly ever finds any; when it does, the kernel is told
- * to forget the mode that it knows. Doing so before the answer is safe: attributes alone are
- * forgotten, for which the kernel waits for no lock that a writer holds.
+ * A change of the owner, and one of the length by somebody who lacks CAP_FSETID, come with the
+ * flag. Before any other change of contents by such a one, and for a chown that names neither user
+ * nor group, the kernel sends a SETATTR that sets nothing: that, too, means that they go. But it
+ * also comes when somebody who may keep them changes a file with capabilities. So root's such
+ * SETATTR takes nothing; what is missed is root's chown that names nobody.
+ *
+ * A WRITE therefore hardly ever finds any bits; when it does, the kernel is told to forget the mode
+ * that it knows. Doing so before the answer is safe: attributes alone are forgotten, for which the
+ * kernel waits for no lock that a writer holds.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,14 +36,14 @@ static const struct {
     {FATTR_KILL_SUIDGID, FS_KILL_SET_ID},
 };
 
-static unsigned which_of(uint32_t valid)
+static unsigned which_of(uint32_t valid, uint32_t caller)
 {
     unsigned which = 0;
 
     for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
         if (valid & bits[i].theirs)
             which |= bits[i].ours;
-    return which ? which : FS_KILL_SET_ID;
+    return which || caller == 0 ? which : FS_KILL_SET_ID;
 }
 
 static struct timespec time_of(uint64_t sec, uint32_t nsec)
@@ -63,7 +67,7 @@ void raw_setattr(const struct raw_request *r)
         attr.atime = time_of(in.atime, in.atimensec);
         attr.mtime = time_of(in.mtime, in.mtimensec);
         attr.ctime = time_of(in.ctime, in.ctimensec);
-        err = attr_change(r->m, &attr, which_of(in.valid));
+        err = attr_change(r->m, &attr, which_of(in.valid, r->head.uid));
     }
     if (err < 0) {
         raw_answer_err(r, "setattr", err);

@@ -40,6 +40,14 @@ say "the parallel compilation"
 fsbench -r 1 -p compile fluxfs >"$S/out" || fail "fsbench has failed: $(cat "$S/out")"
 same 1 "$(grep -c '^| compile, 2 at once, s | [0-9.]* |$' "$S/out")" "rows of the compilation"
 
+say "operations, beside a daemon that keeps everything in memory"
+fsbench -r 1 -n 8 -p operations memory_fs fluxfs >"$S/out" || fail "fsbench has failed: $(cat "$S/out")"
+for step in create 'stat, names dropped' 'read, warm' rename unlink; do
+    row=$(grep -F "| 20 files, $step, s |" "$S/out" | grep -cE '(\| [0-9.]+ ){3}\|$')
+    same 1 "$row" "whole rows of '$step'"
+done
+same "" "$(ls "$S/work")" "what is left"
+
 say "what is refused"
 refused "no such candidate: nobody" fsbench nobody
 refused "no such phase: sleep" fsbench -p sleep host

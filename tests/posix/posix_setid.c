@@ -237,6 +237,25 @@ static void capabilities_set_between_writes_go_with_the_next(void **state)
     must(close(fd));
 }
 
+/* Root may keep set-id bits, but capabilities go whoever writes. */
+static void root_keeps_them_where_capabilities_go(void **state)
+{
+    static const unsigned char cap[20] = {0, 0, 0, 2, 0, 4};
+
+    (void)state;
+    need_root();
+    for (const struct way *w = ways; w->name; w++) {
+        make_setid(06777);
+        must(setxattr("f", "security.capability", cap, sizeof(cap), 0));
+        w->change();
+        must_fail(ENODATA, getxattr("f", "security.capability", NULL, 0));
+        if (perm_of("f") != 06777)
+            print_error("by %s:\n", w->name);
+        expect_eq(06777, perm_of("f"));
+        must(unlink("f"));
+    }
+}
+
 static void reading_and_renaming_leave_them(void **state)
 {
     char c;
@@ -337,6 +356,7 @@ static const struct CMUnitTest tests[] = {
     POSIX_TEST(ones_own_program_loses_them_when_written),
     POSIX_TEST(bits_set_between_writes_go_with_the_next),
     POSIX_TEST(capabilities_set_between_writes_go_with_the_next),
+    POSIX_TEST(root_keeps_them_where_capabilities_go),
     POSIX_TEST(reading_and_renaming_leave_them),
     POSIX_TEST(a_new_owner_takes_them),
     POSIX_TEST(the_owner_who_gives_it_to_another_group_loses_them),

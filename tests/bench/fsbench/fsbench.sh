@@ -13,9 +13,11 @@
 #   -c DIR      the part of it that is copied, and added to git, below its top directory; default
 #               drivers where there is such a directory, else all of it
 #   -s MIB      length of the large file; default 2048
-#   -n COUNT    small files that are fsynced, and transactions by a quarter of it; default 20000
+#   -n COUNT    small files that are fsynced; transactions are a quarter of it, files of the operations
+#               two and a half times as many; default 20000
 #   -T SECONDS  for each of the runs of fio; default 10
-#   -p PHASES   only these, a list with commas: tree, big, random, small, sqlite, compile; default all
+#   -p PHASES   only these, a list with commas: tree, big, random, small, sqlite, compile,
+#               operations; default all
 #   -r ROUNDS   default 5
 #   -d DIR      where to work, on the disk to be measured; default /var/tmp
 #   -f FLUXFS   the fluxfs command; default build/release/tools/fluxfs
@@ -45,7 +47,7 @@ part=
 mib=2048
 small_count=20000
 fio_s=10
-phases=tree,big,random,small,sqlite,compile
+phases=tree,big,random,small,sqlite,compile,operations
 rounds=5
 where=/var/tmp
 FLUXFS=$root/build/release/tools/fluxfs
@@ -94,11 +96,12 @@ for command in jq fio git sqlite3 cc; do
     command -v "$command" >/dev/null 2>&1 || fail "needs the command $command"
 done
 [ -x "$helpers/fsbench_files" ] || fail "no fsbench_files in $helpers (-b)"
-export FLUXFS
+HELPERS=$helpers
+export FLUXFS HELPERS
 
 for phase in $(echo "$phases" | tr , ' '); do
     case $phase in
-    tree | big | random | small | sqlite | compile) ;;
+    tree | big | random | small | sqlite | compile | operations) ;;
     *) fail "no such phase: $phase" ;;
     esac
 done
@@ -299,6 +302,26 @@ phase_compile() {
     rm -rf "$tree/lsm"
 }
 
+# What single operations cost, one after the other.
+phase_operations() {
+    files=$((small_count * 5 / 2))
+    mkdir "$tree/operations"
+    operation "create" create
+    sync
+    echo 2 >/proc/sys/vm/drop_caches
+    operation "stat, names dropped" stat
+    "$helpers/fsbench_operations" "$tree/operations" "$files" read
+    operation "read, warm" read
+    operation "rename" rename
+    operation "unlink" unlink
+    rm -rf "$tree/operations"
+}
+
+# operation NAME STEP
+operation() {
+    timed "$files files, $1" "$helpers/fsbench_operations operations $files $2"
+}
+
 run_candidate() {
     running=$1
     mkdir "$work/candidate.$1"
@@ -306,7 +329,7 @@ run_candidate() {
     : >"$work/processor"
     of_candidate make || fail "$1 cannot be made"
     start_candidate "$1"
-    for phase in tree big random small sqlite compile; do
+    for phase in tree big random small sqlite compile operations; do
         ! wants "$phase" || "phase_$phase"
     done
     rm -f "$tree/big"

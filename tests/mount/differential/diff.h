@@ -112,6 +112,8 @@ void data_fill(uint64_t seed, uint8_t *buf, size_t len);
 void known_probe(const char *mounted);
 /* The errno with which the mount answers this step by design, though ext4 does not; or 0. */
 int known_refusal(const struct step *st);
+/* Whether the step is made on neither, because they differ by design in what it does. */
+bool known_left_out(const struct step *st);
 /* A mode as far as both agree on it. */
 uint32_t mode_known(uint32_t mode);
 /* Whether both agree on the times of such an object. */

@@ -201,7 +201,7 @@ void side_run(struct side *s, const struct step *st, struct result *ret)
     s->result = ret;
     if (st->looks_before)
         look(s, st, &before, NULL);
-    if (!refusal || s->is_mount) {
+    if ((!refusal || s->is_mount) && !known_left_out(st)) {
         if (s->umask != st->umask)
             umask(s->umask = st->umask);
         side_become(s, st->user);

@@ -374,6 +374,23 @@ static void setattr_takes_set_id_bits_where_it_says_so(void **state)
     }
 }
 
+static void roots_setattr_of_nothing_takes_no_set_id_bits(void **state)
+{
+    struct raw *r = *state;
+    uint64_t ino = make(r->f->fs, 1, "file", S_IFREG | 06777);
+    struct fuse_setattr_in in = {.valid = FATTR_LOCKOWNER};
+    struct fuse_attr_out out;
+
+    atomic_store(&r->m.killpriv, true);
+    assert_true(send_as(r, 0, FUSE_SETATTR, ino, &in, sizeof(in)));
+    assert_int_equal(receive(r, &out, sizeof(out)), 0);
+    assert_int_equal(out.attr.mode, S_IFREG | 06777);
+    in.valid = FATTR_UID | FATTR_KILL_SUIDGID;
+    assert_true(send_as(r, 0, FUSE_SETATTR, ino, &in, sizeof(in)));
+    assert_int_equal(receive(r, &out, sizeof(out)), 0);
+    assert_int_equal(out.attr.mode, S_IFREG | 0777);
+}
+
 static void setattr_sets_each(void **state)
 {
     struct raw *r = *state;
@@ -479,6 +496,7 @@ int main(void)
         RAW_TEST(statx_tells_the_owners_that_the_mount_shows),
         RAW_TEST(setattr_and_write_are_libfuses_unless_they_say_more),
         RAW_TEST(setattr_takes_set_id_bits_where_it_says_so),
+        RAW_TEST(roots_setattr_of_nothing_takes_no_set_id_bits),
         RAW_TEST(setattr_sets_each),
         RAW_TEST(write_takes_set_id_bits_where_it_says_so),
         RAW_TEST(write_is_refused),
