@@ -1,5 +1,5 @@
 /*
- * SETATTR and WRITE, of which libfuse before 3.17 drops the flags that say whether set-id bits go.
+ * SETATTR and WRITE, of which libfuse 3.14 drops the flags that say whether set-id bits go.
  *
  * That the daemon takes them away (HANDLE_KILLPRIV_V2) is what lets the kernel remember of a file
  * that it has neither such bits nor capabilities, and so ask once for each file, rather than before
@@ -9,7 +9,8 @@
  * flag. Before any other change of contents by such a one, and for a chown that names neither user
  * nor group, the kernel sends a SETATTR that sets nothing: that, too, means that they go. But it
  * also comes when somebody who may keep them changes a file with capabilities. So root's such
- * SETATTR takes nothing; what is missed is root's chown that names nobody.
+ * SETATTR takes nothing; what is missed is root's chown that names nobody, and fallocate and
+ * copy_file_range by a root without CAP_FSETID.
  *
  * A WRITE therefore hardly ever finds any bits; when it does, the kernel is told to forget the mode
  * that it knows. Doing so before the answer is safe: attributes alone are forgotten, for which the

@@ -96,7 +96,7 @@ static void by_copying(void)
     must(close(fd));
 }
 
-/* The bits are gone by then, and the kernel knows: each of the writes asks anew. */
+/* From the second on, the kernel may know that there is nothing to take. */
 static void by_many_writes(void)
 {
     int fd = open_rw();
@@ -213,10 +213,11 @@ static void bits_set_between_writes_go_with_the_next(void **state)
     must(close(fd));
 }
 
+/* security.capability, revision 2; permitted: CAP_NET_BIND_SERVICE. */
+static const unsigned char cap[20] = {0, 0, 0, 2, 0, 4};
+
 static void capabilities_set_between_writes_go_with_the_next(void **state)
 {
-    /* Revision 2, permitted: CAP_NET_BIND_SERVICE. */
-    static const unsigned char cap[20] = {0, 0, 0, 2, 0, 4};
     unsigned char found[20];
     int fd;
 
@@ -240,8 +241,6 @@ static void capabilities_set_between_writes_go_with_the_next(void **state)
 /* Root may keep set-id bits, but capabilities go whoever writes. */
 static void root_keeps_them_where_capabilities_go(void **state)
 {
-    static const unsigned char cap[20] = {0, 0, 0, 2, 0, 4};
-
     (void)state;
     need_root();
     for (const struct way *w = ways; w->name; w++) {
