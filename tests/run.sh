@@ -25,10 +25,12 @@ cd "$(dirname "$0")/.."
 root=$(pwd -P)
 build=${FLUXFS_BUILD_DIR:-$root/build/tests}
 jobs=$(nproc)
-# A sanitizer that finds something must fail the test.
-ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
+# A sanitizer that finds something must fail the test, and tell where it crashed: cmocka's handlers
+# for signals would say nothing if it was in a thread of the test's own.
+crashes=handle_segv=2:handle_sigbus=2:handle_sigill=2:handle_sigfpe=2
+ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99:$crashes
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=99
+TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=99:$crashes
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 packages="gcc libc6-dev make cmake ninja-build pkg-config libfuse3-dev fuse3 liblz4-dev libxxhash-dev
