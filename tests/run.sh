@@ -27,7 +27,7 @@ build=${FLUXFS_BUILD_DIR:-$root/build/tests}
 jobs=$(nproc)
 # A sanitizer that finds something must fail the test, and tell where it crashed: cmocka's handlers
 # for signals would say nothing if it was in a thread of the test's own.
-crashes=handle_segv=2:handle_sigbus=2:handle_sigill=2:handle_sigfpe=2
+crashes=handle_segv=2
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99:$crashes
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=99:$crashes
