@@ -244,6 +244,9 @@ int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value
                 unsigned flags);
 /* With buf_len 0 the length only. Returns the length; -ENODATA, -ERANGE. */
 ssize_t fs_getxattr(struct fs *fs, uint64_t ino, const char *name, void *buf, size_t buf_len);
+/* Whether an attribute is the label of SELinux; and whether no file has or ever had one. */
+bool fs_xattr_is_label(const char *name);
+bool fs_unlabelled(const struct fs *fs);
 ssize_t fs_listxattr(struct fs *fs, uint64_t ino, char *buf, size_t buf_len);
 /* -ENODATA when there is none; but an ACL that is not there counts as removed, as in Linux. */
 int fs_removexattr(struct fs *fs, uint64_t ino, const char *name);

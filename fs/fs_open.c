@@ -101,6 +101,7 @@ static int start(struct fs *fs)
     fs->super = facts.super;
     memcpy(fs->hash_secret, facts.secret, sizeof(fs->hash_secret));
     fs->group_next = fs->group_leased_until = facts.group_next;
+    atomic_init(&fs->unlabelled, facts.unlabelled);
     if (!fs->read_only)
         orphans_purge_all(fs);
     return 0;

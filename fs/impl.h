@@ -26,6 +26,8 @@ struct fs {
     struct orphan_set *orphans; /* has its own lock; orphan.c */
     struct fs_options options;
 
+    atomic_bool unlabelled; /* nothing has ever had a label (xattr.c); once false, it stays so */
+
     struct mutex group_mu;       /* order: after inode locks, before the engine */
     uint64_t group_next;         /* [group_mu] the next unused group */
     uint64_t group_leased_until; /* [group_mu] groups below it may be handed out */

@@ -71,6 +71,7 @@ static int facts_init(const struct fs_mkfs_options *o, const struct timespec *no
     ret->super.created_sec = now->tv_sec;
     memcpy(ret->super.label, label, strlen(label));
     ret->group_next = 1;
+    ret->unlabelled = true;
     return 0;
 }
 

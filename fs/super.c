@@ -1,6 +1,7 @@
 /*
  * Facts of the file system as a whole. mkfs writes them in one batch with the root directory, so
- * that a file system is there as a whole or not at all; later only "group_next" changes. A reader
+ * that a file system is there as a whole or not at all; later only "group_next" changes, and
+ * "unlabelled" goes. A reader
  * asks "format" first: it says whether the others can be understood.
  */
 #include "fs/super.h"
@@ -12,6 +13,8 @@
 #include "lsm/base/err.h"
 
 _Static_assert(FS_BLOCK_LEN_MAX >= FS_XATTR_VALUE_LEN_MAX, "no value is longer than a block");
+
+static const char FACT_UNLABELLED[] = "unlabelled";
 
 static void fact_key(struct key *k, const char *name)
 {
@@ -95,6 +98,8 @@ int super_put(struct lsm_batch *b, const struct super_facts *facts)
         err = fact_put(b, "created", created, sizeof(created));
     if (!err)
         err = fact_put(b, "group_next", group_next, sizeof(group_next));
+    if (!err && facts->unlabelled)
+        err = fact_put(b, FACT_UNLABELLED, "", 0);
     return err;
 }
 
@@ -162,6 +167,23 @@ static int label_get(struct lsm_db *db, char *ret)
     return 0;
 }
 
+static int unlabelled_get(struct lsm_db *db, bool *ret)
+{
+    size_t len;
+    int err = fact_get(db, FACT_UNLABELLED, 0, 0, NULL, &len);
+
+    *ret = !err;
+    return err == -ENOENT ? 0 : err;
+}
+
+int super_delete_unlabelled(struct lsm_batch *b)
+{
+    struct key k;
+
+    fact_key(&k, FACT_UNLABELLED);
+    return lsm_batch_delete(b, k.data, k.len);
+}
+
 int super_get_group_next(struct lsm_db *db, uint64_t *ret)
 {
     uint8_t value[8];
@@ -199,6 +221,8 @@ int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret)
         err = fact_need(db, "created", sizeof(created), created);
     if (!err)
         err = super_get_group_next(db, &f.group_next);
+    if (!err)
+        err = unlabelled_get(db, &f.unlabelled);
     if (err)
         return err;
     f.super.block_len = get_le32(block_len);

@@ -19,11 +19,12 @@ enum {
     SUPER_INCOMPAT = 0,
 };
 
-/* All facts. group_next is the first group that has not been leased (group.c). */
+/* All facts; what mkfs writes. group_next is the first group that has not been leased (group.c). */
 struct super_facts {
     struct fs_super super;
     uint8_t secret[HASH_SECRET_LEN];
     uint64_t group_next;
+    bool unlabelled; /* nothing has ever had a label of SELinux (xattr.c) */
 };
 
 /* Whether `len` is a block length that a file system may have. */
@@ -45,6 +46,8 @@ int super_check_repairable(struct lsm_db *db);
 int super_get_group_next(struct lsm_db *db, uint64_t *ret);
 /* Write it alone. */
 int super_write_group_next(struct lsm_db *db, uint64_t group_next);
+/* Remove the fact that nothing has a label. */
+int super_delete_unlabelled(struct lsm_batch *b);
 /* How this file system wants its engine: the options that mkfs and open share. */
 void super_store_options(struct lsm_options *ret);
 /*

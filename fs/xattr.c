@@ -3,11 +3,16 @@
  * the first one and stays: without it there is no key to look for, so that asking an ordinary file
  * for an attribute costs one read. The flag and the key are written by one batch.
  *
+ * The label of SELinux is an attribute like others. But programs that show labels ask for each
+ * file's, unless they are told that the file system has none (EOPNOTSUPP), so it is known whether
+ * any was ever set: the first one takes away the fact "unlabelled" that mkfs wrote.
+ *
  * ACLs are attributes to those who ask for them, but not kept as they are set: acl_xattr.c.
  */
 #include <inttypes.h>
 
 #include "fs/acl_xattr.h"
+#include "fs/super.h"
 
 enum {
     XATTR_LIST_LEN_MAX = 65536, /* bytes of all names with their NULs, as the kernel allows */
@@ -16,6 +21,16 @@ enum {
 static bool in_namespace(const char *name, const char *prefix)
 {
     return !strncmp(name, prefix, strlen(prefix));
+}
+
+bool fs_xattr_is_label(const char *name)
+{
+    return !strcmp(name, "security.selinux");
+}
+
+bool fs_unlabelled(const struct fs *fs)
+{
+    return atomic_load_explicit(&fs->unlabelled, memory_order_relaxed);
 }
 
 /* `changes`: the attribute is to be set or removed. */
@@ -152,6 +167,11 @@ static int put_locked(struct op *op, struct inode *in, const char *name, const v
         return err;
     key_xattr(&k, in->ino, name, strlen(name));
     in->flags |= INODE_HAS_XATTR;
+    if (fs_xattr_is_label(name) && fs_unlabelled(op->fs)) {
+        err = super_delete_unlabelled(op->batch);
+        if (err)
+            return err;
+    }
     return lsm_batch_put(op->batch, k.data, k.len, len ? value : "", len);
 }
 
@@ -189,7 +209,10 @@ int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value
         err = set_locked(&op, &in, name, value, len, flags);
         lsm_value_done(&v);
     }
-    return op_end(&op, err);
+    err = op_end(&op, err);
+    if (!err && fs_xattr_is_label(name))
+        atomic_store(&fs->unlabelled, false);
+    return err;
 }
 
 static int delete_locked(struct op *op, struct inode *in, const char *name)

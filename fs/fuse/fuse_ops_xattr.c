@@ -31,6 +31,15 @@ static void reply_failure(fuse_req_t req, size_t len)
         reply_text(req, stats.sticky_text, len);
 }
 
+/*
+ * Whether a program that asks for a label is to hear that there are none at all, after which ls
+ * asks for no other file's.
+ */
+static bool says_unlabelled(const struct mount *m, const char *name)
+{
+    return !m->selinux && fs_xattr_is_label(name) && fs_unlabelled(m->fs);
+}
+
 /* What is answered to a request for `len` bytes, of which `r` are there. Frees buf. */
 static void reply_bytes(fuse_req_t req, const char *op, uint64_t ino, size_t len, ssize_t r,
                         char *buf)
@@ -90,10 +99,12 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
 {
+    struct mount *m = req_mount(req);
+    ssize_t r;
     char *buf;
 
     if (remount_xattr_is(ino, name)) {
-        reply_text(req, req_mount(req)->options_text, len);
+        reply_text(req, m->options_text, len);
         return;
     }
     if (ino == FS_ROOT_INO && !strcmp(name, MOUNT_FAILURE_XATTR)) {
@@ -104,8 +115,10 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    reply_bytes(req, "getxattr", ino, len, fs_getxattr(req_mount(req)->fs, ino, name, buf, len),
-                buf);
+    r = fs_getxattr(m->fs, ino, name, buf, len);
+    if (r == -ENODATA && says_unlabelled(m, name))
+        r = -EOPNOTSUPP;
+    reply_bytes(req, "getxattr", ino, len, r, buf);
 }
 
 /*

@@ -277,6 +277,24 @@ static void tame_heaps(void)
     mallopt(M_TRIM_THRESHOLD, 4 << 20);
 }
 
+/*
+ * Whether this kernel enforces labels: it lists SELinux's own file system then. Where it cannot be
+ * told it is taken to.
+ */
+static bool kernel_has_selinux(void)
+{
+    FILE *list = fopen("/proc/filesystems", "re");
+    char line[64];
+    bool found = false;
+
+    if (!list)
+        return true;
+    while (!found && fgets(line, sizeof(line), list))
+        found = strstr(line, "selinuxfs") != NULL;
+    fclose(list);
+    return found;
+}
+
 /* The daemon's life. Returns its exit status. */
 static int run(const struct plan *p)
 {
@@ -296,6 +314,7 @@ static int run(const struct plan *p)
     m.block_len = fs_super(m.fs)->block_len;
     m.debug = p->options.debug;
     m.acl = !p->options.no_acl;
+    m.selinux = kernel_has_selinux();
     m.no_export = p->options.no_export;
     r = mount_and_serve(p, &m);
     err = fs_close(m.fs);

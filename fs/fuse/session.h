@@ -32,6 +32,7 @@ struct mount {
     bool debug;                    /* log every request */
     bool no_export;                /* it is to give out no file handles */
     bool acl;                      /* the kernel is to know ACLs */
+    bool selinux;                  /* the kernel itself may ask for labels */
     struct owner_view view;
     bool sync_names, sync_all;                 /* options dirsync, sync: see change_settle */
     char options_text[MOUNT_OPTIONS_TEXT_LEN]; /* what remount.h asks for */

@@ -3,7 +3,7 @@
 # shellcheck source=tests/lib/mount_lib.sh
 . "$(dirname "$0")/../lib/mount_lib.sh"
 need_mount
-need_command dd
+need_command dd getfattr setfattr
 mount_fs -o debug
 
 # How many messages of a kind the log has.
@@ -41,5 +41,23 @@ say "names are looked up once, there or not"
 ls "$MNT/absent" 2>/dev/null && fail "a name that is not there"
 same 0 "$(caused LOOKUP sh -c "test ! -e '$MNT/absent' && test -e '$MNT/second'")" "LOOKUP"
 same 1 "$(caused MKNOD sh -c ": >'$MNT/absent'")" "MKNOD of a new file"
+if grep -q selinuxfs /proc/filesystems; then
+    say "the kernel has SELinux: labels are answered as on any file system"
+else
+    say "as long as nothing has a label, it is said that there are none, which ends the asking of ls"
+    refused "not supported" getfattr -n security.selinux "$MNT/first"
+    refused "no such attribute" getfattr -n security.capability "$MNT/first"
+    umount_fs
+    mount_fs
+    refused "not supported" getfattr -n security.selinux "$MNT/first"
+fi
+if ! grep -q selinuxfs /proc/filesystems && is_root; then
+    say "with a label somewhere, others are just not there; also after a mount"
+    setfattr -n security.selinux -v label "$MNT/second"
+    refused "no such attribute" getfattr -n security.selinux "$MNT/first"
+    setfattr -x security.selinux "$MNT/second"
+    remount_fs
+    refused "no such attribute" getfattr -n security.selinux "$MNT/first"
+fi
 umount_fs
 check_store
