@@ -78,6 +78,18 @@ static void add_failure(struct facts *f, const char *dir)
     facts_add_name(f, "read_only_after", text);
 }
 
+/* The way that the kernel's requests take. */
+static void add_transport(struct facts *f, const char *dir)
+{
+    char text[64];
+    ssize_t len = getxattr(dir, MOUNT_TRANSPORT_XATTR, text, sizeof(text) - 1);
+
+    if (len < 0)
+        return;
+    text[len] = 0;
+    facts_add_name(f, "requests_through", text);
+}
+
 static int put_superblock_line(void *arg, const char *line)
 {
     json_t *text = json_string(line);
@@ -112,6 +124,7 @@ static int outside_facts(struct facts *f, const char *store, const struct mount_
         else
             facts_add(f, "mount_error", json_string(strerror(errno)));
         add_failure(f, mount->dir);
+        add_transport(f, mount->dir);
     }
     add_superblock(f, store);
     return add_files(f, store);

@@ -27,7 +27,7 @@ static _Noreturn void ask(const char *dir)
 {
     struct statvfs st;
 
-    _exit(statvfs(dir, &st) && errno == ENOTCONN);
+    _exit(statvfs(dir, &st) && (errno == ENOTCONN || errno == ECANCELED));
 }
 
 bool live_mount_answers(const char *dir)

@@ -16,9 +16,13 @@
  * that counts instead.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "fs/fuse/cache_drop.h"
 #include "fs/fuse/mount_log.h"
+#include "fs/fuse/raw_ops.h"
+#include "fs/fuse/ring.h"
+#include "fs/fuse/ring_wire.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/workers.h"
 
@@ -28,6 +32,14 @@ enum {
     PROTO_MINOR_KILLPRIV_V2 = 33,
     PROTO_MINOR_SETXATTR_EXT = 34,
 };
+
+static void start_rings(struct mount *m)
+{
+    int err = rings_new(m->se, &m->dog, TRANSFER_LEN_MAX, raw_ops_serve, m, &m->rings);
+
+    if (err)
+        mount_log(LSM_LOG_INFO, "requests come through /dev/fuse: no io_uring: %s", strerror(-err));
+}
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -49,6 +61,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     m->parallel_dirops = (conn->capable & FUSE_CAP_PARALLEL_DIROPS) != 0;
     m->want_setxattr_ext = m->acl && conn->proto_minor >= PROTO_MINOR_SETXATTR_EXT;
     m->want_killpriv = conn->proto_minor >= PROTO_MINOR_KILLPRIV_V2;
+    if (m->init_flags2 & WIRE_INIT2_OVER_URING && !m->no_io_uring)
+        start_rings(m);
     atomic_store(&m->init_reply_due, true);
 }
 

@@ -7,6 +7,7 @@
 
 #include "fs/fuse/mount.h"
 #include "fs/fuse/remount.h"
+#include "fs/fuse/ring.h"
 #include "fs/fuse/session.h"
 
 static void reply_text(fuse_req_t req, const char *text, size_t len)
@@ -109,6 +110,12 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
     }
     if (ino == FS_ROOT_INO && !strcmp(name, MOUNT_FAILURE_XATTR)) {
         reply_failure(req, len);
+        return;
+    }
+    if (ino == FS_ROOT_INO && !strcmp(name, MOUNT_TRANSPORT_XATTR)) {
+        reply_text(req,
+                   atomic_load(&m->over_uring) && rings_serve(m->rings) ? "io_uring" : "/dev/fuse",
+                   len);
         return;
     }
     if (!answer_buf(&len, &buf)) {

@@ -4,7 +4,7 @@
  * keep no state, so they may be called side by side. And no libfuse can tell it that there are to
  * be no file handles, or that setxattr, setattr and write are to come with all their flags. The
  * messages therefore pass through a function that sets the missing bits in the one answer that
- * carries them; everything else it leaves alone.
+ * carries them, and hands the others to where their requests came from.
  *
  * The layout is that of the kernel's interface, linux/fuse.h, and cannot change.
  */
@@ -16,6 +16,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/fuse/ring.h"
+#include "fs/fuse/ring_wire.h"
 #include "fs/fuse/session.h"
 
 enum {
@@ -47,6 +49,10 @@ static void complete(struct mount *m, struct iovec *iov, int count)
     }
     if (m->no_export && out.flags & FUSE_INIT_EXT)
         out.flags2 |= INIT2_NO_EXPORT_SUPPORT;
+    if (m->rings && out.flags & FUSE_INIT_EXT) {
+        out.flags2 |= WIRE_INIT2_OVER_URING;
+        atomic_store(&m->over_uring, true);
+    }
     memcpy(iov[1].iov_base, &out, sizeof(out));
 }
 
@@ -55,10 +61,16 @@ static ssize_t message_write(int fd, struct iovec *iov, int count, void *userdat
     struct mount *m = userdata;
 
     if (atomic_load_explicit(&m->init_reply_due, memory_order_relaxed)) {
+        ssize_t r;
+
         atomic_store(&m->init_reply_due, false);
         complete(m, iov, count);
+        r = writev(fd, iov, count);
+        if (r >= 0 && atomic_load(&m->over_uring))
+            rings_go(m->rings);
+        return r;
     }
-    return writev(fd, iov, count);
+    return rings_write(fd, iov, count);
 }
 
 static ssize_t message_read(int fd, void *buf, size_t len, void *userdata)

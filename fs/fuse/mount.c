@@ -31,6 +31,7 @@
 #include "fs/fuse/raw_ops.h"
 #include "fs/fuse/reaper.h"
 #include "fs/fuse/remount.h"
+#include "fs/fuse/ring.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/stopper.h"
 #include "fs/fuse/workers.h"
@@ -212,10 +213,14 @@ static int serve(const struct plan *p, struct mount *m)
         err = cache_drop_start(m->se, &m->cache_drop);
     if (!err)
         err = stopper_start(m->se, p->dir, &stopper);
+    if (!err)
+        err = watchdog_start(&m->dog);
     if (!err) {
         daemonize_report(p->report, 0);
         mount_log(LSM_LOG_INFO, "mounted %s on %s", p->store, p->dir);
-        err = workers_run(m->se, raw_ops_serve, m);
+        err = workers_run(m->se, &m->dog, raw_ops_serve, m);
+        rings_free(m->rings);
+        watchdog_stop(&m->dog);
         if (err)
             mount_log(LSM_LOG_ERROR, "serving %s ended: %s", p->dir,
                       strerror(err < 0 ? -err : err));
@@ -315,8 +320,11 @@ static int run(const struct plan *p)
     m.debug = p->options.debug;
     m.acl = !p->options.no_acl;
     m.selinux = kernel_has_selinux();
+    m.no_io_uring = p->options.no_io_uring;
+    watchdog_init(&m.dog, 0);
     m.no_export = p->options.no_export;
     r = mount_and_serve(p, &m);
+    watchdog_done(&m.dog);
     err = fs_close(m.fs);
     if (err < 0)
         log_failure("closing the store", p->store, err);

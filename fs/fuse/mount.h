@@ -19,6 +19,9 @@ enum {
  */
 #define MOUNT_FAILURE_XATTR "system.fluxfs.failure"
 
+/* The same for the way that the kernel's requests take: "io_uring" or "/dev/fuse". */
+#define MOUNT_TRANSPORT_XATTR "system.fluxfs.transport"
+
 struct fuse_mount_options {
     const char *store;       /* made when it does not exist, unless mounted read-only */
     const char *mount_point; /* an existing directory */

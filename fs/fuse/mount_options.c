@@ -149,6 +149,8 @@ static const struct option options[] = {
     {"acl", OFF, FLAG(no_acl), NULL, NULL},
     {"noacl", ON, FLAG(no_acl), NULL, NULL},
     {"noexport", ON, FLAG(no_export), NULL, NULL},
+    {"io_uring", OFF, FLAG(no_io_uring), NULL, NULL},
+    {"no_io_uring", ON, FLAG(no_io_uring), NULL, NULL},
     {"nonempty", ON, FLAG(nonempty), NULL, NULL},
     {"debug", ON, FLAG(debug), NULL, NULL},
     {"remount", ON, FLAG(remount), NULL, NULL},
@@ -390,9 +392,9 @@ void mount_options_text(const struct mount_options *o, char ret[MOUNT_OPTIONS_TE
         fprintf(f, ",fmask=%03o", v->fmask);
     if (v->has_dmask)
         fprintf(f, ",dmask=%03o", v->dmask);
-    fprintf(f, "%s%s%s%s%s%s%s", o->sync ? ",sync" : "", o->dirsync ? ",dirsync" : "",
+    fprintf(f, "%s%s%s%s%s%s%s%s", o->sync ? ",sync" : "", o->dirsync ? ",dirsync" : "",
             o->no_acl ? ",noacl" : "", o->no_export ? ",noexport" : "",
-            o->allow_other ? ",allow_other" : "", o->nonempty ? ",nonempty" : "",
-            o->debug ? ",debug" : "");
+            o->no_io_uring ? ",no_io_uring" : "", o->allow_other ? ",allow_other" : "",
+            o->nonempty ? ",nonempty" : "", o->debug ? ",debug" : "");
     fclose(f);
 }

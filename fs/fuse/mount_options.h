@@ -23,6 +23,7 @@ struct mount_options {
     bool sync;      /* every change is durable when it returns */
     bool dirsync;   /* changes of names are */
     bool no_compress;
+    bool no_io_uring;       /* /dev/fuse only */
     unsigned commit_s;      /* seconds between two syncs */
     size_t cache_len;       /* bytes; 0 for the default */
     uint64_t size_max;      /* bytes of the disk that the store may take; 0: no limit */

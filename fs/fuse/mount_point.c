@@ -205,9 +205,10 @@ static int clear_mounts(const char *dir)
     while (mount_find(dir, &e) && strcmp(e.type, FS_TYPE) == 0) {
         /*
          * The kernel may know the attributes of the directory still, but not these numbers. A
-         * daemon that ends at this moment aborts the question.
+         * daemon that ends at this moment aborts the question, or with io_uring cancels it.
          */
-        if (statvfs(dir, &st) == 0 || (errno != ENOTCONN && errno != ECONNABORTED)) {
+        if (statvfs(dir, &st) == 0 ||
+            (errno != ENOTCONN && errno != ECONNABORTED && errno != ECANCELED)) {
             mount_log(LSM_LOG_ERROR, "%s: a FluxFS store is mounted there already", dir);
             return -1;
         }

@@ -228,6 +228,17 @@ static bool is_spoken(const struct mount *m, uint32_t opcode)
     }
 }
 
+/* What the kernel offers in INIT and libfuse does not tell. */
+static void note_init(struct mount *m, const struct fuse_buf *message)
+{
+    struct fuse_init_in in;
+
+    if (message->size < sizeof(struct fuse_in_header) + sizeof(in))
+        return;
+    memcpy(&in, (const uint8_t *)message->mem + sizeof(struct fuse_in_header), sizeof(in));
+    m->init_flags2 = in.flags & FUSE_INIT_EXT ? in.flags2 : 0;
+}
+
 bool raw_ops_serve(void *arg, const struct fuse_buf *message)
 {
     struct raw_request r = {.m = arg};
@@ -236,6 +247,8 @@ bool raw_ops_serve(void *arg, const struct fuse_buf *message)
     if (message->flags & FUSE_BUF_IS_FD || message->size < sizeof(r.head))
         return false;
     memcpy(&r.head, message->mem, sizeof(r.head));
+    if (r.head.opcode == FUSE_INIT)
+        note_init(r.m, message);
     while (i < sizeof(table) / sizeof(table[0]) && table[i].opcode != r.head.opcode)
         i++;
     if (i == sizeof(table) / sizeof(table[0]))

@@ -1,5 +1,5 @@
 /*
- * An answer is a header and a body, handed over by one writev to the descriptor of the session.
+ * An answer is a header and a body, handed over by one call.
  */
 #include "fs/fuse/raw_request.h"
 
@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "fs/fuse/mount_log.h"
+#include "fs/fuse/ring.h"
 
 int raw_answer(const struct raw_request *r, const void *body, size_t body_len)
 {
@@ -17,7 +18,7 @@ int raw_answer(const struct raw_request *r, const void *body, size_t body_len)
     };
     struct iovec iov[] = {{&head, sizeof(head)}, {(void *)(uintptr_t)body, body_len}};
 
-    return writev(fuse_session_fd(r->m->se), iov, body_len ? 2 : 1) < 0 ? -errno : 0;
+    return rings_write(fuse_session_fd(r->m->se), iov, body_len ? 2 : 1) < 0 ? -errno : 0;
 }
 
 void raw_answer_err(const struct raw_request *r, const char *op, int err)
@@ -29,7 +30,7 @@ void raw_answer_err(const struct raw_request *r, const char *op, int err)
     };
     struct iovec iov = {&head, sizeof(head)};
 
-    if (writev(fuse_session_fd(r->m->se), &iov, 1) < 0 && errno != ENOENT)
+    if (rings_write(fuse_session_fd(r->m->se), &iov, 1) < 0 && errno != ENOENT)
         mount_log(LSM_LOG_WARN, "%s: the kernel refused the answer: %s", op, strerror(errno));
 }
 

@@ -87,6 +87,7 @@ static const char *fixed_change(const struct mount_options *a, const struct moun
         {"allow_other", a->allow_other != b->allow_other},
         {"acl", a->no_acl != b->no_acl},
         {"noexport", a->no_export != b->no_export},
+        {"io_uring", a->no_io_uring != b->no_io_uring},
         {"debug", a->debug != b->debug},
     };
 

@@ -19,9 +19,11 @@
 
 #include "fs/fs.h"
 #include "fs/fuse/mount_options.h"
+#include "fs/fuse/watchdog.h"
 
 struct cache_drop;
 struct reaper;
+struct rings;
 
 struct mount {
     struct fs *fs;
@@ -33,6 +35,7 @@ struct mount {
     bool no_export;                /* it is to give out no file handles */
     bool acl;                      /* the kernel is to know ACLs */
     bool selinux;                  /* the kernel itself may ask for labels */
+    bool no_io_uring;              /* requests come through /dev/fuse only */
     struct owner_view view;
     bool sync_names, sync_all;                 /* options dirsync, sync: see change_settle */
     char options_text[MOUNT_OPTIONS_TEXT_LEN]; /* what remount.h asks for */
@@ -45,9 +48,13 @@ struct mount {
     bool want_setxattr_ext;
     bool want_killpriv;
     atomic_bool init_reply_due;
+    uint32_t init_flags2; /* what the kernel offers beyond 32 flags; raw_ops.c */
+    struct rings *rings;  /* NULL: /dev/fuse only; ring.h */
+    struct watchdog dog;
     /* Set by that answer. */
     atomic_bool setxattr_ext; /* SETXATTR comes with more flags; raw_ops.c */
     atomic_bool killpriv;     /* so do SETATTR and WRITE; raw_killpriv.c */
+    atomic_bool over_uring;   /* the kernel was told that there are rings */
 };
 
 /* One for all: the store has a single owner, so what the kernel knows never grows old. */

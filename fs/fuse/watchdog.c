@@ -33,11 +33,38 @@ void watchdog_init(struct watchdog *d, unsigned limit_ms)
         limit_ms = (unsigned)strtoul(text, NULL, 10);
     d->limit_ms = limit_ms ? limit_ms : LIMIT_MS;
     mutex_init(&d->mu);
+    mutex_init(&d->slots_mu);
+    cond_init(&d->wake);
+    d->slots = NULL;
+    d->over = false;
+    atomic_init(&d->sleeps, false);
 }
 
 void watchdog_done(struct watchdog *d)
 {
+    struct watch_slot *next;
+
+    for (struct watch_slot *s = d->slots; s; s = next) {
+        next = s->next;
+        free(s);
+    }
+    cond_done(&d->wake);
+    mutex_done(&d->slots_mu);
     mutex_done(&d->mu);
+}
+
+struct watch_slot *watchdog_slot_new(struct watchdog *d)
+{
+    struct watch_slot *slot = aligned_alloc(_Alignof(struct watch_slot), sizeof(*slot));
+
+    if (!slot)
+        return NULL;
+    memset(slot, 0, sizeof(*slot));
+    mutex_lock(&d->slots_mu);
+    slot->next = d->slots;
+    d->slots = slot;
+    mutex_unlock(&d->slots_mu);
+    return slot;
 }
 
 void watchdog_join(struct watch_slot *slot)
@@ -45,7 +72,16 @@ void watchdog_join(struct watch_slot *slot)
     atomic_store(&slot->waiting, &waiting_here);
 }
 
-void watchdog_begin(struct watch_slot *slot, const struct fuse_buf *message)
+static void wake(struct watchdog *d)
+{
+    if (!atomic_exchange(&d->sleeps, false))
+        return;
+    mutex_lock(&d->slots_mu);
+    cond_signal(&d->wake);
+    mutex_unlock(&d->slots_mu);
+}
+
+void watchdog_begin(struct watchdog *d, struct watch_slot *slot, const struct fuse_buf *message)
 {
     struct fuse_in_header head = {.opcode = 0};
 
@@ -54,6 +90,8 @@ void watchdog_begin(struct watch_slot *slot, const struct fuse_buf *message)
     atomic_store_explicit(&slot->opcode, head.opcode, memory_order_relaxed);
     atomic_store_explicit(&slot->ino, head.nodeid, memory_order_relaxed);
     atomic_fetch_add(&slot->began, 1);
+    if (atomic_load(&d->sleeps))
+        wake(d);
 }
 
 static uint64_t now_ns(void)
@@ -134,4 +172,73 @@ bool watchdog_look(struct watchdog *d, struct watch_slot *slot, uint64_t now)
 unsigned watchdog_look_ms(const struct watchdog *d)
 {
     return d->limit_ms > LOOKS ? d->limit_ms / LOOKS : 1;
+}
+
+/* --- The thread --- */
+
+/* Whether any request is under way; with `look`, slow ones are told. */
+static bool any_under_way(struct watchdog *d, bool look)
+{
+    struct watch_slot *slot;
+    uint64_t now = now_ns();
+    bool any = false;
+
+    mutex_lock(&d->slots_mu);
+    slot = d->slots;
+    mutex_unlock(&d->slots_mu);
+    /* Without the lock: the log may be slow. */
+    for (; slot; slot = slot->next)
+        any |= look ? watchdog_look(d, slot, now)
+                    : atomic_load(&slot->began) != atomic_load(&slot->ended);
+    return any;
+}
+
+static void sleep_until_request(struct watchdog *d)
+{
+    atomic_store(&d->sleeps, true);
+    /* One that began before it could see that. */
+    if (any_under_way(d, false))
+        atomic_store(&d->sleeps, false);
+    mutex_lock(&d->slots_mu);
+    while (atomic_load(&d->sleeps) && !d->over)
+        cond_wait(&d->wake, &d->slots_mu);
+    mutex_unlock(&d->slots_mu);
+}
+
+/* False when it is over. */
+static bool wait_for_next_look(struct watchdog *d)
+{
+    bool over, in_time = true;
+
+    mutex_lock(&d->slots_mu);
+    while (!d->over && in_time)
+        in_time = cond_wait_ms(&d->wake, &d->slots_mu, watchdog_look_ms(d));
+    over = d->over;
+    mutex_unlock(&d->slots_mu);
+    return !over;
+}
+
+static void *watch(void *arg)
+{
+    struct watchdog *d = arg;
+
+    do {
+        if (!any_under_way(d, true))
+            sleep_until_request(d);
+    } while (wait_for_next_look(d));
+    return NULL;
+}
+
+int watchdog_start(struct watchdog *d)
+{
+    return -pthread_create(&d->thread, NULL, watch, d);
+}
+
+void watchdog_stop(struct watchdog *d)
+{
+    mutex_lock(&d->slots_mu);
+    d->over = true;
+    cond_signal(&d->wake);
+    mutex_unlock(&d->slots_mu);
+    pthread_join(d->thread, NULL);
 }

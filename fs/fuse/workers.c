@@ -7,9 +7,6 @@
  * at the request that it was at before. It sleeps without a clock when none came in between, and
  * the next worker that reads a request wakes it.
  *
- * The watcher also looks for requests that take too long (watchdog.h), and while any is under way
- * it sleeps by the clock.
- *
  * It can happen that two workers read at once: when the turn is taken just as its owner goes to
  * read. That does no harm; the one without the turn serves one request more and stops.
  */
@@ -43,7 +40,7 @@ enum {
 struct worker {
     pthread_t thread;
     struct pool *pool;
-    struct watch_slot slot;
+    struct watch_slot *slot;
     uint64_t wait_us; /* its own: how long it has waited for requests of late */
 };
 
@@ -58,8 +55,7 @@ struct pool {
     atomic_bool watcher_sleeps;
     atomic_bool over;
     atomic_int err;
-    struct watchdog dog;
-    uint64_t looked_us; /* the watcher's: when it last looked for slow requests */
+    struct watchdog *dog;
 
     struct mutex mu;
     struct cond turn_cond;  /* the turn may be free */
@@ -174,11 +170,11 @@ static void serve(struct worker *w, struct fuse_buf *buf)
             end(p, len == -ENODEV ? 0 : len);
             return;
         }
-        watchdog_begin(&w->slot, buf);
+        watchdog_begin(p->dog, w->slot, buf);
         wake_watcher(p);
         if (!p->first(p->first_arg, buf))
             fuse_session_process_buf(p->se, buf);
-        watchdog_end(&p->dog, &w->slot);
+        watchdog_end(p->dog, w->slot);
     }
 }
 
@@ -188,7 +184,7 @@ static void *worker_main(void *arg)
     struct fuse_buf buf = {.mem = NULL};
 
     self = w;
-    watchdog_join(&w->slot);
+    watchdog_join(w->slot);
     while (turn_take(w))
         serve(w, &buf);
     free(buf.mem);
@@ -199,47 +195,12 @@ static void *worker_main(void *arg)
 static void watch(struct pool *p, struct worker **last, unsigned long *last_began)
 {
     struct worker *w = atomic_load(&p->turn);
-    unsigned long began = w ? atomic_load(&w->slot.began) : 0;
+    unsigned long began = w ? atomic_load(&w->slot->began) : 0;
 
-    if (w && w == *last && began == *last_began && began != atomic_load(&w->slot.ended))
+    if (w && w == *last && began == *last_began && began != atomic_load(&w->slot->ended))
         turn_pass(p, w);
     *last = w;
     *last_began = began;
-}
-
-/* Whether any request is under way. */
-static bool look_for_slow(struct pool *p)
-{
-    uint64_t now = now_us();
-    bool any = false;
-
-    if (now - p->looked_us < (uint64_t)watchdog_look_ms(&p->dog) * 1000)
-        return true; /* nobody knows */
-    for (unsigned i = 0; i < WORKER_COUNT; i++)
-        any |= watchdog_look(&p->dog, &p->workers[i].slot, now * 1000);
-    p->looked_us = now;
-    return any;
-}
-
-/* Until a request begins, or it is time to look for slow ones, or it is over. */
-static void sleep_locked(struct pool *p) REQUIRES(p->mu)
-{
-    bool in_time = true;
-
-    while (in_time && atomic_load(&p->watcher_sleeps) && !atomic_load(&p->over)) {
-        bool any;
-
-        /* Without the lock, which workers need: the log may be slow. */
-        mutex_unlock(&p->mu);
-        any = look_for_slow(p);
-        mutex_lock(&p->mu);
-        if (!atomic_load(&p->watcher_sleeps) || atomic_load(&p->over))
-            return;
-        if (any)
-            in_time = cond_wait_ms(&p->watch_cond, &p->mu, watchdog_look_ms(&p->dog));
-        else
-            cond_wait(&p->watch_cond, &p->mu);
-    }
 }
 
 static void *watcher_main(void *arg)
@@ -253,16 +214,16 @@ static void *watcher_main(void *arg)
         struct worker *w = atomic_load(&p->turn);
 
         /* Nothing begun since the last look and nothing under way: sleep until something is. */
-        if (w && w == last && atomic_load(&w->slot.began) == last_began &&
-            atomic_load(&w->slot.ended) == last_began) {
+        if (w && w == last && atomic_load(&w->slot->began) == last_began &&
+            atomic_load(&w->slot->ended) == last_began) {
             atomic_store(&p->watcher_sleeps, true);
-            if (atomic_load(&w->slot.began) == last_began)
-                sleep_locked(p);
+            while (atomic_load(&w->slot->began) == last_began && atomic_load(&p->watcher_sleeps) &&
+                   !atomic_load(&p->over))
+                cond_wait(&p->watch_cond, &p->mu);
             atomic_store(&p->watcher_sleeps, false);
         }
         mutex_unlock(&p->mu);
         watch(p, &last, &last_began);
-        look_for_slow(p);
         mutex_lock(&p->mu);
         if (!atomic_load(&p->over))
             cond_wait_ms(&p->watch_cond, &p->mu, WATCH_MS);
@@ -281,7 +242,8 @@ static int start(struct pool *p, pthread_t *ret_watcher)
         struct worker *w = &p->workers[p->started];
 
         w->pool = p;
-        err = pthread_create(&w->thread, NULL, worker_main, w);
+        w->slot = watchdog_slot_new(p->dog);
+        err = !w->slot ? ENOMEM : pthread_create(&w->thread, NULL, worker_main, w);
         p->started += !err;
     }
     if (!p->started) {
@@ -292,8 +254,8 @@ static int start(struct pool *p, pthread_t *ret_watcher)
     return 0; /* fewer workers than wanted do the work as well */
 }
 
-int workers_run(struct fuse_session *se, bool (*first)(void *arg, const struct fuse_buf *message),
-                void *arg)
+int workers_run(struct fuse_session *se, struct watchdog *dog,
+                bool (*first)(void *arg, const struct fuse_buf *message), void *arg)
 {
     struct pool *p = aligned_alloc(_Alignof(struct pool), sizeof(*p));
     pthread_t watcher;
@@ -303,6 +265,7 @@ int workers_run(struct fuse_session *se, bool (*first)(void *arg, const struct f
         return -ENOMEM;
     memset(p, 0, sizeof(*p));
     p->se = se;
+    p->dog = dog;
     p->first = first;
     p->first_arg = arg;
     /* Only the worker with the turn reads, and it waits with poll. */
@@ -310,7 +273,6 @@ int workers_run(struct fuse_session *se, bool (*first)(void *arg, const struct f
         free(p);
         return -errno;
     }
-    watchdog_init(&p->dog, 0);
     mutex_init(&p->mu);
     cond_init(&p->turn_cond);
     cond_init(&p->watch_cond);
@@ -324,7 +286,6 @@ int workers_run(struct fuse_session *se, bool (*first)(void *arg, const struct f
     cond_done(&p->watch_cond);
     cond_done(&p->turn_cond);
     mutex_done(&p->mu);
-    watchdog_done(&p->dog);
     free(p);
     return err;
 }

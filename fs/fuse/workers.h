@@ -14,13 +14,14 @@
 
 struct fuse_buf;
 struct fuse_session;
+struct watchdog;
 
 /*
  * Serve until the session ends, that is until it is unmounted. Each message is shown to `first`
  * before libfuse gets it, unless that says that it has served it. 0, or a negative errno.
  */
-int workers_run(struct fuse_session *se, bool (*first)(void *arg, const struct fuse_buf *message),
-                void *arg);
+int workers_run(struct fuse_session *se, struct watchdog *dog,
+                bool (*first)(void *arg, const struct fuse_buf *message), void *arg);
 /* Called by a handler that is about to wait for a disk or another request: the turn goes on. */
 void workers_may_wait(void);
 

@@ -21,7 +21,7 @@
 #define SECOND UINT64_C(1000000000)
 
 static struct watchdog dog;
-static struct watch_slot slot;
+static struct watch_slot *slot;
 static FILE *said;
 static int old_stderr;
 
@@ -29,8 +29,9 @@ static int set_up(void **state)
 {
     (void)state;
     watchdog_init(&dog, 10000);
-    memset(&slot, 0, sizeof(slot));
-    watchdog_join(&slot);
+    slot = watchdog_slot_new(&dog);
+    assert_non_null(slot);
+    watchdog_join(slot);
     mount_log_init(LSM_LOG_INFO);
     said = tmpfile();
     assert_non_null(said);
@@ -74,7 +75,7 @@ static void begin(uint32_t opcode, uint64_t ino)
     struct fuse_in_header head = {.len = sizeof(head), .opcode = opcode, .nodeid = ino};
     struct fuse_buf message = {.size = sizeof(head), .mem = &head};
 
-    watchdog_begin(&slot, &message);
+    watchdog_begin(&dog, slot, &message);
 }
 
 static uint64_t now(void)
@@ -91,22 +92,22 @@ static void a_slow_request_is_told_once_and_again_when_it_ends(void **state)
     const char *before;
 
     (void)state;
-    assert_false(watchdog_look(&dog, &slot, start));
+    assert_false(watchdog_look(&dog, slot, start));
     begin(FUSE_FSYNC, 65537);
-    assert_true(watchdog_look(&dog, &slot, start));
-    assert_true(watchdog_look(&dog, &slot, start + 9 * SECOND));
+    assert_true(watchdog_look(&dog, slot, start));
+    assert_true(watchdog_look(&dog, slot, start + 9 * SECOND));
     assert_int_equal(line_count(), 0);
     before = waiting_begin("the test");
     for (unsigned i = 0; i < 5; i++)
-        assert_true(watchdog_look(&dog, &slot, start + (11 + i) * SECOND));
+        assert_true(watchdog_look(&dog, slot, start + (11 + i) * SECOND));
     waiting_end(before);
     assert_non_null(strstr(log_text(), "FSYNC of inode 65537 takes 11.0 s"));
     assert_non_null(strstr(log_text(), "waits for the test"));
     assert_int_equal(line_count(), 1);
-    watchdog_end(&dog, &slot);
+    watchdog_end(&dog, slot);
     assert_non_null(strstr(log_text(), "FSYNC of inode 65537 has ended after 20."));
     assert_int_equal(line_count(), 2);
-    assert_false(watchdog_look(&dog, &slot, start + 30 * SECOND));
+    assert_false(watchdog_look(&dog, slot, start + 30 * SECOND));
     assert_int_equal(line_count(), 2);
 }
 
@@ -117,18 +118,18 @@ static void the_next_request_has_a_time_of_its_own(void **state)
     (void)state;
     for (unsigned i = 0; i < 10; i++) {
         begin(FUSE_READ, 1 + i);
-        assert_true(watchdog_look(&dog, &slot, start + 9 * i * SECOND));
-        watchdog_end(&dog, &slot);
+        assert_true(watchdog_look(&dog, slot, start + 9 * i * SECOND));
+        watchdog_end(&dog, slot);
     }
     assert_int_equal(line_count(), 0);
     begin(FUSE_WRITE, 7);
-    assert_true(watchdog_look(&dog, &slot, start));
-    assert_true(watchdog_look(&dog, &slot, start + 10 * SECOND));
+    assert_true(watchdog_look(&dog, slot, start));
+    assert_true(watchdog_look(&dog, slot, start + 10 * SECOND));
     assert_non_null(strstr(log_text(), "WRITE of inode 7"));
     assert_non_null(strstr(log_text(), "not known"));
-    watchdog_end(&dog, &slot);
+    watchdog_end(&dog, slot);
     begin(FUSE_WRITE, 8);
-    watchdog_end(&dog, &slot);
+    watchdog_end(&dog, slot);
     assert_int_equal(line_count(), 2);
 }
 
@@ -139,7 +140,7 @@ static void *watch(void *arg)
 {
     (void)arg;
     for (uint64_t at = SECOND; !atomic_load(&over); at += 20 * SECOND)
-        watchdog_look(&dog, &slot, at);
+        watchdog_look(&dog, slot, at);
     return NULL;
 }
 
@@ -157,7 +158,7 @@ static void both_lines_come_in_order_whenever_it_ends(void **state)
     assert_int_equal(pthread_create(&thread, NULL, watch, NULL), 0);
     for (unsigned i = 1; i <= REQUESTS; i++) {
         begin(FUSE_WRITE, i);
-        watchdog_end(&dog, &slot);
+        watchdog_end(&dog, slot);
     }
     atomic_store(&over, true);
     assert_int_equal(pthread_join(thread, NULL), 0);
