@@ -75,7 +75,7 @@ static int store_make(const char *path)
 
 /*
  * May be made into a store: a killed mount leaves an empty directory, or some plain files, which
- * fs_mkfs knows. It would ignore directories; whoever has some there has named the wrong one.
+ * fs_mkfs knows.
  */
 static bool is_beginning(const char *path)
 {
