@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fs/check/check_store.h"
+#include "fs/exposed.h"
 #include "fs/super.h"
 #include "lsm/base/err.h"
 #include "tools/commands.h"
@@ -178,6 +179,17 @@ static int open_store(const struct fsck *f, const struct lsm_options *options, s
     return err ? super_store_close(*ret, err) : 0;
 }
 
+static void warn_exposed(const char *store)
+{
+    char text[1024];
+
+    if (!exposed_find(store, text, sizeof(text)))
+        return;
+    fprintf(stderr, "%s: warning: ", cli_name);
+    cli_put_name(stderr, text);
+    fputc('\n', stderr);
+}
+
 static int fsck_store(struct fsck *f)
 {
     bool asks = f->mode == FSCK_ASK && fsck_can_ask();
@@ -247,6 +259,7 @@ static int run(int argc, char **argv)
         return cli_error("out of memory"), FSCK_ERROR;
     progress_init(&f.progress, f.bar);
     catch_signals(&f);
+    warn_exposed(f.store);
     status = fsck_store(&f);
     json_decref(f.problems);
     return status;
