@@ -33,6 +33,9 @@ static const char help[] =
     "where\n"
     "                 the disk can, so it takes little room)\n"
     "      --path PATH    check and repair only what is below PATH; says what was not checked\n"
+    "      --block-size SIZE\n"
+    "                 the block size of a file system that has lost this fact, when the repair\n"
+    "                 cannot tell it; look with -n first what is found with it\n"
     "      --memory SIZE\n"
     "                 use about so much memory, and a temporary file in $TMPDIR or /tmp for what\n"
     "                 is beyond; 1G by default, or a quarter of the machine's memory\n"
@@ -197,6 +200,7 @@ static int fsck_store(struct fsck *f)
     struct check_options options = {
         .problem_max = PROBLEMS_TOLD_MAX,
         .path = f->path,
+        .block_len = f->block_len,
         .problem = fsck_problem,
         .info = fsck_info,
         .phase = fsck_phase,
