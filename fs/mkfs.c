@@ -117,7 +117,7 @@ int fs_mkfs(const char *path, const struct fs_mkfs_options *options)
     lo.create = true;
     err = lsm_open(path, &lo, &db);
     if (err == -ERR_STORE_NOT_ONE)
-        return err_raise(ENOTEMPTY, "%s is not empty", path);
+        return err_raise(ENOTEMPTY, "%s", err_detail());
     if (err)
         return err;
     err = check_no_keys(path, db);

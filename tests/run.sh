@@ -7,7 +7,7 @@
 #   debug    gcc without optimization, costly assertions: unit tests
 #   clang    builds without a warning, also from the thread-safety analysis; unit tests
 #   asan     address, leak and undefined behaviour sanitizers: unit, mount and command tests
-#   tsan     thread sanitizer: the unit tests with threads, and the mount tests with several clients
+#   tsan     thread sanitizer: the unit tests with threads, and the mount tests but slow ones with one client
 #   fuzz     clang: each fuzzer of tests/fuzz for FUZZ_SECONDS, 8 unless set; tests/fuzz/README.md
 # `quick` is what to run before a change is handed in: format, and the release build's unit tests.
 #

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fs/check/check_store.h"
+#include "fs/exposed.h"
 #include "fs/super.h"
 #include "lsm/base/err.h"
 #include "tools/commands.h"
@@ -32,6 +33,9 @@ static const char help[] =
     "where\n"
     "                 the disk can, so it takes little room)\n"
     "      --path PATH    check and repair only what is below PATH; says what was not checked\n"
+    "      --block-size SIZE\n"
+    "                 the block size of a file system that has lost this fact, when the repair\n"
+    "                 cannot tell it; look with -n first what is found with it\n"
     "      --memory SIZE\n"
     "                 use about so much memory, and a temporary file in $TMPDIR or /tmp for what\n"
     "                 is beyond; 1G by default, or a quarter of the machine's memory\n"
@@ -178,6 +182,17 @@ static int open_store(const struct fsck *f, const struct lsm_options *options, s
     return err ? super_store_close(*ret, err) : 0;
 }
 
+static void warn_exposed(const char *store)
+{
+    char text[1024];
+
+    if (!exposed_find(store, text, sizeof(text)))
+        return;
+    fprintf(stderr, "%s: warning: ", cli_name);
+    cli_put_name(stderr, text);
+    fputc('\n', stderr);
+}
+
 static int fsck_store(struct fsck *f)
 {
     bool asks = f->mode == FSCK_ASK && fsck_can_ask();
@@ -185,6 +200,7 @@ static int fsck_store(struct fsck *f)
     struct check_options options = {
         .problem_max = PROBLEMS_TOLD_MAX,
         .path = f->path,
+        .block_len = f->block_len,
         .problem = fsck_problem,
         .info = fsck_info,
         .phase = fsck_phase,
@@ -247,6 +263,7 @@ static int run(int argc, char **argv)
         return cli_error("out of memory"), FSCK_ERROR;
     progress_init(&f.progress, f.bar);
     catch_signals(&f);
+    warn_exposed(f.store);
     status = fsck_store(&f);
     json_decref(f.problems);
     return status;

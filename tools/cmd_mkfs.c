@@ -42,14 +42,10 @@ static int print_made(const char *store)
     return err ? cli_store_error(store, err) : STATUS_OK;
 }
 
-static int parse_block_size(const char *text, uint32_t *ret)
+static int set_block_size(const char *text, uint32_t *ret)
 {
-    uint64_t len;
-
-    if (!cli_parse_size(text, &len) || len < FS_BLOCK_LEN_MIN || len > FS_BLOCK_LEN_MAX ||
-        len & (len - 1))
+    if (!parse_block_size(text, ret))
         return cli_usage_error("the block size \"%s\" is not a power of two from 4K to 1M", text);
-    *ret = (uint32_t)len;
     return STATUS_OK;
 }
 
@@ -80,7 +76,7 @@ static int run(int argc, char **argv)
         if (c == 'h')
             return cli_help();
         if (c == 'b')
-            status = parse_block_size(optarg, &options.block_len);
+            status = set_block_size(optarg, &options.block_len);
         else if (c == 'L')
             status = parse_label(optarg, &options.label);
         else if (c == 'q')

@@ -3,8 +3,13 @@
  * on disk when the command returns. The kernel alone does not wait: umount(2) returns when the
  * daemon has been told. As umount.fluxfs and umount.fuse.fluxfs it is what umount(8) calls for such
  * mounts, so that umount(8) waits as well.
+ *
+ * A disk that never answers must not take the command along. So all that asks the mount or the
+ * store is done by a child (supervise.h). The status is never 0 before all that was written is on
+ * disk.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -18,20 +23,43 @@
 #include "tools/live_mount.h"
 #include "tools/mountinfo.h"
 #include "tools/store_lock.h"
+#include "tools/supervise.h"
 
 static const char help[] =
-    "Usage: fluxfs umount [-fl] DIR|STORE\n"
+    "Usage: fluxfs umount [-fl] [-T SECONDS] DIR|STORE\n"
     "       umount.fluxfs DIR [-flnrv]\n"
-    "Unmount, and wait until everything is on disk.\n"
+    "Unmount, and wait until everything is on disk, as long as it takes.\n"
     "\n"
-    "  -l, --lazy   also when it is in use: it disappears now and ends when nobody uses it any\n"
-    "               more; this is not waited for\n"
+    "  -T, --timeout SECONDS   give up when it takes longer: the status is 3\n"
+    "  -l, --lazy   also when it is in use, or its disk does not answer: it disappears, and ends\n"
+    "               when nobody uses it any more. What was written is brought to disk first, for\n"
+    "               five seconds or those of -T; when that is not enough the status is 3\n"
     "  -f, --force  when it is in use and its daemon hangs, break its connection: programs that\n"
     "               wait for it get errors, and so does all that they still have open there\n"
     "  -h, --help   this text\n"
     "\n"
     "A mount that is in use is left alone; \"fuser -vm DIR\" shows who uses it. The mount of a\n"
-    "daemon that has died is unmounted, too.\n";
+    "daemon that has died is unmounted, too. Status 3: not everything is on disk yet.\n";
+
+enum {
+    STATUS_NOT_ON_DISK = 3, /* in the manual */
+    LAZY_MS = 5000,
+    TIMEOUT_S_MAX = 1000000,
+};
+
+/* What the command does, and how far it is. In memory that the child shares. */
+struct job {
+    /* Set at the beginning, then constant. */
+    const struct mount_entry *mount;
+    int flags; /* MNT_DETACH, MNT_FORCE or 0 */
+    ino_t connection;
+    long limit_ms; /* -1: none */
+
+    /* Set by the child. */
+    long pid;       /* of the daemon; 0: not known */
+    int sync_err;   /* what bringing everything to disk gave: -EINPROGRESS before, -errno */
+    bool unmounted; /* and not shown elsewhere */
+};
 
 /* The mount of a store can be reached only where nothing has been mounted over it. */
 static int check_uncovered(const char *target, const struct mount_entry *mount)
@@ -154,7 +182,7 @@ static int umount_root(const char *dir, int flags)
         return 0;
     if (errno != EBUSY || !(flags & MNT_FORCE))
         return -errno;
-    if (live_mount_answers(dir))
+    if (!live_mount_ask(dir))
         return -EBUSY;
     return umount2(dir, UMOUNT_NOFOLLOW | flags) ? -errno : 0;
 }
@@ -193,45 +221,180 @@ static bool is_mounted_elsewhere(const struct mount_entry *mount, ino_t connecti
     return found;
 }
 
-static void tell_slow(long pid)
+static void tell_slow(const void *arg)
 {
-    fprintf(stderr, "%s: waiting for process %ld to bring everything to disk\n", cli_name, pid);
+    const struct job *job = arg;
+
+    if (job->pid)
+        fprintf(stderr, "%s: waiting for process %ld to bring everything to disk\n", cli_name,
+                job->pid);
+    else
+        fprintf(stderr, "%s: waiting for the disk of %s\n", cli_name, job->mount->source);
 }
 
-/* Unmount, and wait until all is on disk. */
-static int unmount_and_wait(const struct mount_entry *mount, int flags)
+static int not_on_disk(const struct job *job, const char *what)
 {
-    long pid = store_lock_pid(mount->source);
-    ino_t connection = live_mount_connection(mount->minor);
-    int status, err = 0;
+    if (job->pid)
+        fprintf(stderr, "%s: %s: %s, but not everything is on disk yet; process %ld works on it\n",
+                cli_name, job->mount->dir, what, job->pid);
+    else
+        fprintf(stderr, "%s: %s: %s, but not everything is on disk yet\n", cli_name,
+                job->mount->dir, what);
+    return STATUS_NOT_ON_DISK;
+}
+
+/* What a daemon has written and cannot sync any more, because it has died: 0 or -errno. */
+static int sync_store(const char *store)
+{
+    int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    err = syncfs(fd) ? -errno : 0;
+    close(fd);
+    return err;
+}
+
+/* Returns a descriptor that keeps the mount in use, or -1. */
+static int sync_mount(struct job *job)
+{
+    int fd = -1, err;
+
+    job->pid = store_lock_pid(job->mount->source);
+    err = live_mount_ask(job->mount->dir);
+    if (!err) {
+        fd = live_mount_open(job->mount->dir);
+        err = fd < 0 ? fd : live_mount_sync(fd);
+    }
+    job->sync_err = err == -ENOTCONN ? sync_store(job->mount->source) : err;
+    return fd < 0 ? -1 : fd;
+}
+
+static int sync_status(const struct job *job)
+{
+    if (!job->sync_err)
+        return STATUS_OK;
+    if (job->sync_err == -EINPROGRESS || job->sync_err == -ETIMEDOUT)
+        return not_on_disk(job, "its daemon goes on");
+    return cli_error("%s: not everything could be brought to disk: %s", job->mount->dir,
+                     strerror(-job->sync_err));
+}
+
+/* The child: unmount, and wait until all is on disk. */
+static int unmount_work(void *arg)
+{
+    struct job *job = arg;
+    int status, fd;
 
     /* Where the daemon goes on, nothing else would bring it to disk; that is known too late. */
-    if (live_mount_answers(mount->dir))
-        err = live_mount_sync(mount->dir);
-    status = unmount(mount->dir, flags);
+    fd = sync_mount(job);
+    if (fd >= 0)
+        close(fd);
+    status = unmount(job->mount->dir, job->flags);
     if (status)
         return status;
-    if (!is_mounted_elsewhere(mount, connection)) {
-        store_lock_wait(mount->source, pid, tell_slow);
-        return STATUS_OK;
+    if (is_mounted_elsewhere(job->mount, job->connection)) {
+        fprintf(stderr, "%s: %s: still mounted elsewhere; its daemon goes on\n", cli_name,
+                job->mount->dir);
+        return sync_status(job);
     }
-    fprintf(stderr, "%s: %s: still mounted elsewhere; its daemon goes on\n", cli_name, mount->dir);
-    if (err && err != -ENOTCONN)
-        return cli_error("%s: not everything could be brought to disk: %s", mount->dir,
-                         strerror(-err));
+    job->unmounted = true;
+    store_lock_wait(job->mount->source, job->pid);
+    /* A daemon that said nothing has closed the store after all, or has ended without. */
+    if (job->sync_err == -ETIMEDOUT)
+        job->sync_err = sync_store(job->mount->source);
+    return sync_status(job);
+}
+
+static int supervised_status(const struct job *job, int status)
+{
+    return status < 0
+               ? cli_error("%s: no process can wait for it: %s", job->mount->dir, strerror(-status))
+               : status;
+}
+
+static int unmount_and_wait(struct job *job)
+{
+    int status = supervise(unmount_work, job, job->limit_ms, tell_slow);
+
+    if (status == -ETIMEDOUT)
+        return not_on_disk(job, job->unmounted ? "unmounted" : "still mounted");
+    return status < 0
+               ? cli_error("%s: no process can wait for it: %s", job->mount->dir, strerror(-status))
+               : status;
+}
+
+/* The child. What is written until the mount disappears is to be on disk, too. */
+static int unmount_lazily_work(void *arg)
+{
+    struct job *job = arg;
+    int status, fd = sync_mount(job), sync_err = job->sync_err;
+
+    job->sync_err = -EINPROGRESS;
+    status = unmount(job->mount->dir, job->flags);
+    if (status)
+        return status;
+    job->unmounted = true;
+    if (!sync_err && fd >= 0)
+        sync_err = live_mount_sync(fd);
+    job->sync_err = sync_err;
+    return sync_status(job);
+}
+
+/* The mount disappears in any case. */
+static int unmount_lazily(struct job *job)
+{
+    int status =
+        supervise(unmount_lazily_work, job, job->limit_ms < 0 ? LAZY_MS : job->limit_ms, tell_slow);
+
+    if (status != -ETIMEDOUT)
+        return supervised_status(job, status);
+    status = job->unmounted ? STATUS_OK : unmount(job->mount->dir, job->flags);
+    return status ? status : not_on_disk(job, "unmounted");
+}
+
+static int start(const struct mount_entry *mount, int flags, long limit_ms)
+{
+    struct job *job = supervise_alloc(sizeof(*job));
+
+    if (!job)
+        return cli_error("%s", strerror(errno));
+    *job = (struct job){
+        .mount = mount,
+        .flags = flags,
+        .connection = live_mount_connection(mount->minor),
+        .limit_ms = limit_ms,
+        .sync_err = -EINPROGRESS,
+    };
+    return flags & MNT_DETACH ? unmount_lazily(job) : unmount_and_wait(job);
+}
+
+static int parse_timeout(const char *text, long *ret_ms)
+{
+    char *end;
+    long seconds;
+
+    errno = 0;
+    seconds = strtol(text, &end, 10);
+    if (errno || end == text || *end || seconds < 0 || seconds > TIMEOUT_S_MAX)
+        return cli_usage_error("\"%s\" is not a number of seconds from 0 to %d", text,
+                               TIMEOUT_S_MAX);
+    *ret_ms = seconds * 1000;
     return STATUS_OK;
 }
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"lazy", no_argument, NULL, 'l'},
+    static const struct option options[] = {{"timeout", required_argument, NULL, 'T'},
+                                            {"lazy", no_argument, NULL, 'l'},
                                             {"force", no_argument, NULL, 'f'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     /* umount(8) passes -n (no mtab), -v, -r (read-only when busy: not done), -N and -t as well. */
-    const char *letters = cli_by_alias ? ":hlfnrvN:t:" : ":hlf";
+    const char *letters = cli_by_alias ? ":hlfnrvN:t:T:" : ":hlfT:";
     struct mount_entry mount = {0};
     int c, status, flags = 0;
+    long limit_ms = -1;
 
     while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         if (c == 'h')
@@ -240,6 +403,8 @@ static int run(int argc, char **argv)
             return cli_bad_option(c, argv);
         if (c == 'N')
             return cli_error("unmounting in another namespace (-N %s) is not supported", optarg);
+        if (c == 'T' && parse_timeout(optarg, &limit_ms))
+            return STATUS_USAGE;
         if (c == 'l')
             flags |= MNT_DETACH;
         else if (c == 'f')
@@ -250,10 +415,7 @@ static int run(int argc, char **argv)
     status = find_mount(argv[optind], &mount);
     if (status)
         return status;
-    if (flags & MNT_DETACH)
-        status = unmount(mount.dir, flags);
-    else
-        status = unmount_and_wait(&mount, flags);
+    status = start(&mount, flags, limit_ms);
     mount_entry_done(&mount);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "lsm/lsm.h"
 #include "tools/commands.h"
 #include "tools/fsck_run.h"
+#include "tools/store_text.h"
 
 static bool is_number(const char *text)
 {
@@ -63,6 +64,10 @@ static int take_option(struct fsck *f, int c, int argc, char **argv, bool *modes
     case 'P':
         f->path = optarg;
         return -1;
+    case 'S':
+        if (!parse_block_size(optarg, &f->block_len))
+            return cli_usage_error("--block-size takes a power of two from 4K to 1M");
+        return -1;
     case 'B':
         f->backup = optarg;
         return -1;
@@ -86,10 +91,13 @@ static int take_option(struct fsck *f, int c, int argc, char **argv, bool *modes
 
 int fsck_args_parse(int argc, char **argv, struct fsck *ret)
 {
-    static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'J'},         {"path", required_argument, NULL, 'P'},
-        {"backup", required_argument, NULL, 'B'}, {"memory", required_argument, NULL, 'M'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option long_options[] = {{"json", no_argument, NULL, 'J'},
+                                                 {"path", required_argument, NULL, 'P'},
+                                                 {"backup", required_argument, NULL, 'B'},
+                                                 {"memory", required_argument, NULL, 'M'},
+                                                 {"block-size", required_argument, NULL, 'S'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {0}};
     struct fsck f = {0};
     bool modes[FSCK_ALL + 1] = {false};
     int c;

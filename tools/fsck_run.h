@@ -37,7 +37,8 @@ struct fsck {
     const char *path;   /* only what is below it; NULL: everything */
     const char *backup; /* a checkpoint to be made first; NULL: none */
     enum fsck_mode mode;
-    size_t memory_len; /* bytes; 0: choose */
+    size_t memory_len;  /* bytes; 0: choose */
+    uint32_t block_len; /* that the user tells; 0: none */
     bool json, verbose;
     bool bar;        /* progress on the terminal */
     int progress_fd; /* progress as lines; 0: none */

@@ -30,14 +30,14 @@ static _Noreturn void ask(const char *dir)
     _exit(statvfs(dir, &st) && (errno == ENOTCONN || errno == ECANCELED));
 }
 
-bool live_mount_answers(const char *dir)
+int live_mount_ask(const char *dir)
 {
     struct pollfd end = {.events = POLLIN};
     int fds[2], status = 0, n;
     pid_t pid;
 
     if (pipe2(fds, O_CLOEXEC))
-        return true;
+        return 0;
     pid = fork();
     if (pid == 0)
         ask(dir);
@@ -53,26 +53,26 @@ bool live_mount_answers(const char *dir)
         close(fds[0]);
         if (n > 0)
             waitpid(pid, NULL, 0);
-        return false;
+        return -ETIMEDOUT;
     }
     close(fds[0]);
     if (pid > 0)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-    return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
+    return !WIFEXITED(status) || WEXITSTATUS(status) == 0 ? 0 : -ENOTCONN;
 }
 
-int live_mount_sync(const char *dir)
+int live_mount_open(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err;
 
-    if (fd < 0)
-        return -errno;
+    return fd < 0 ? -errno : fd;
+}
+
+int live_mount_sync(int fd)
+{
     /* The kernel's pages go to the daemon; what it has got, to disk. */
-    err = syncfs(fd) || fsync(fd) ? -errno : 0;
-    close(fd);
-    return err;
+    return syncfs(fd) || fsync(fd) ? -errno : 0;
 }
 
 ino_t live_mount_connection(unsigned minor)

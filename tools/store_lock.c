@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 enum {
-    WAIT_MS_MAX = 50,
-    SLOW_MS = 2000
+    WAIT_MS_MAX = 50
 };
 
 static int open_lock(const char *store)
@@ -61,21 +60,15 @@ bool store_lock_held(const char *store)
     return held;
 }
 
-void store_lock_wait(const char *store, long pid, void (*slow)(long pid))
+void store_lock_wait(const char *store, long pid)
 {
-    unsigned wait_ms = 1, waited_ms = 0;
-    bool told = false;
+    unsigned wait_ms = 1;
 
     /* Another name in the file: the store was closed, and opened again by somebody else. */
     while (store_lock_held(store) && store_lock_pid(store) == pid) {
         struct timespec t = {.tv_nsec = (long)wait_ms * 1000000};
 
         nanosleep(&t, NULL);
-        waited_ms += wait_ms;
         wait_ms = wait_ms * 2 < WAIT_MS_MAX ? wait_ms * 2 : WAIT_MS_MAX;
-        if (waited_ms >= SLOW_MS && !told && slow) {
-            slow(pid);
-            told = true;
-        }
     }
 }

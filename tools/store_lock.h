@@ -11,10 +11,7 @@
 long store_lock_pid(const char *store);
 /* Whether somebody has the store open for writing. A store that cannot be looked at: false. */
 bool store_lock_held(const char *store);
-/*
- * Wait until process `pid` (as store_lock_pid gave it before) has closed the store. After about
- * two seconds `slow` is called, once.
- */
-void store_lock_wait(const char *store, long pid, void (*slow)(long pid));
+/* Wait until process `pid` (as store_lock_pid gave it before) has closed the store. */
+void store_lock_wait(const char *store, long pid);
 
 #endif

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fs/fs.h"
+#include "tools/cli.h"
+
 void uuid_text(const uint8_t uuid[16], char buf[UUID_TEXT_LEN])
 {
     size_t at = 0;
@@ -63,4 +66,15 @@ void mode_text(uint32_t mode, char buf[MODE_TEXT_LEN])
     if (mode & S_ISVTX)
         buf[9] = mode & S_IXOTH ? 't' : 'T';
     buf[10] = 0;
+}
+
+bool parse_block_size(const char *text, uint32_t *ret)
+{
+    uint64_t len;
+
+    if (!cli_parse_size(text, &len) || len < FS_BLOCK_LEN_MIN || len > FS_BLOCK_LEN_MAX ||
+        len & (len - 1))
+        return false;
+    *ret = (uint32_t)len;
+    return true;
 }

@@ -4,6 +4,7 @@
 #ifndef TOOLS_STORE_TEXT_H
 #define TOOLS_STORE_TEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tools/time_text.h"
@@ -18,5 +19,8 @@ void uuid_text(const uint8_t uuid[16], char buf[UUID_TEXT_LEN]);
 void mode_text(uint32_t mode, char buf[MODE_TEXT_LEN]);
 /* "directory"; by the S_IFMT bits */
 const char *type_text(uint32_t mode);
+
+/* The size of a block, as the user writes it; false when it is none. */
+bool parse_block_size(const char *text, uint32_t *ret);
 
 #endif

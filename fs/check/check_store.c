@@ -92,7 +92,7 @@ static void on_progress(void *arg, uint64_t done_len, uint64_t total_len)
 
 static int tell_losses(struct run *r, struct lsm_db *db, struct lost_list *ret)
 {
-    int err = loss_judge(db, &r->losses, ret);
+    int err = loss_judge(db, &r->losses, r->options->block_len, ret);
 
     if (!err)
         err = lost_tell(db, ret, r->options, r->found);

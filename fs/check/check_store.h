@@ -24,9 +24,9 @@ struct check_store_result {
 
 /*
  * Check, and repair, the store at `path`. Problems are told and counted in *ret_found as check_run
- * does it, those that are repaired too; of the options problem, problem_max, info and progress
- * count. Negative when the check could not be done: the store is in use, no store, memory, the disk
- * is full. A repair that was interrupted is completed by the next one.
+ * does it, those that are repaired too; of the options problem, problem_max, block_len, info and
+ * progress count. Negative when the check could not be done: the store is in use, no store, memory,
+ * the disk is full. A repair that was interrupted is completed by the next one.
  */
 int check_store_run(const char *path, enum check_store_mode mode,
                     const struct check_options *options, struct check_result *ret_found,

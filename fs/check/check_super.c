@@ -102,6 +102,21 @@ static bool has_remains(struct check *c)
            has_ours(c, KEY_DIRENT, is_entry);
 }
 
+/* What the user tells counts where the file system does not say otherwise. */
+static int take_told_block_len(struct check *c)
+{
+    uint32_t told = c->options->block_len;
+
+    if (told && !super_block_len_ok(told))
+        return err_raise(EINVAL, "block size %u: must be a power of two from %u to %u", told,
+                         (unsigned)FS_BLOCK_LEN_MIN, (unsigned)FS_BLOCK_LEN_MAX);
+    if (told && c->block_len && told != c->block_len)
+        return err_raise(EINVAL, "the file system says that its block size is %u, not %u",
+                         c->block_len, told);
+    c->block_len = told ? told : c->block_len;
+    return 0;
+}
+
 int check_super(struct check *c)
 {
     struct super_facts facts;
@@ -116,7 +131,7 @@ int check_super(struct check *c)
         c->group_next = facts.group_next;
         memcpy(c->hash_secret, facts.secret, sizeof(c->hash_secret));
         c->has_secret = true;
-        return 0;
+        return take_told_block_len(c);
     }
     snprintf(text, sizeof(text), "%s", *lsm_detail() ? lsm_detail() : lsm_strerror(err));
     if (err == -ERR_NO_FILE_SYSTEM && has_remains(c))
@@ -124,6 +139,9 @@ int check_super(struct check *c)
     else if (!lsm_is_damage(err))
         return err;
     take_good_facts(c);
+    err = take_told_block_len(c);
+    if (err)
+        return err;
     return check_found(c, &(struct check_finding){.kind = CHECK_SUPER, .fix = FIX_FACTS}, "%s",
                        text);
 }

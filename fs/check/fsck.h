@@ -87,6 +87,11 @@ struct check_options {
      * temporary file is used, in $TMPDIR or /tmp. 0: 256 MiB. The engine's cache comes on top.
      */
     size_t memory_len;
+    /*
+     * Bytes of a block, as the user tells it, for a file system that has lost this fact; 0: not
+     * known. -EINVAL when the file system says otherwise, or when it cannot be one.
+     */
+    uint32_t block_len;
     uint64_t problem_max; /* tell so many, count the rest; 0: tell all */
     /*
      * Check only what is below this path, as of fs_resolve, without ".."; NULL, "" and "/": all.

@@ -410,12 +410,13 @@ static int judge_one(struct judge *j)
     return err ? err : judge_old(j, KEY_XATTR, OLD_XATTRS);
 }
 
-int loss_judge(struct lsm_db *db, const struct loss_list *losses, struct lost_list *ret)
+int loss_judge(struct lsm_db *db, const struct loss_list *losses, uint32_t block_len,
+               struct lost_list *ret)
 {
     struct super_facts facts;
     int err = super_get(db, true, &facts);
 
-    *ret = (struct lost_list){.block_len = err ? 0 : facts.super.block_len};
+    *ret = (struct lost_list){.block_len = err ? block_len : facts.super.block_len};
     if (err && !lsm_is_damage(err) && err != -ERR_NO_FILE_SYSTEM)
         return err;
     ret->unknown = err != 0;

@@ -49,9 +49,11 @@ struct lost_list {
 
 /*
  * Judge the losses by what can still be read. Works on a store that is damaged, and on one that was
- * repaired; what was not to be decided is reported as OLD_, never as LOST_.
+ * repaired; what was not to be decided is reported as OLD_, never as LOST_. block_len: what the
+ * user tells, for a store that does not; 0: nothing.
  */
-int loss_judge(struct lsm_db *db, const struct loss_list *losses, struct lost_list *ret);
+int loss_judge(struct lsm_db *db, const struct loss_list *losses, uint32_t block_len,
+               struct lost_list *ret);
 void lost_list_done(struct lost_list *l);
 /* Where a range goes on where the last one ended, that one is made longer. */
 int lost_add(struct lost_list *l, enum lost_kind kind, uint64_t ino, uint64_t first, uint64_t last);

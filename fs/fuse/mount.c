@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/exposed.h"
 #include "fs/fuse/cache_drop.h"
 #include "fs/fuse/daemonize.h"
 #include "fs/fuse/committer.h"
@@ -76,7 +77,7 @@ static int store_make(const char *path)
 
 /*
  * May be made into a store: a killed mount leaves an empty directory, or some plain files, which
- * fs_mkfs knows. It would ignore directories; whoever has some there has named the wrong one.
+ * fs_mkfs knows.
  */
 static bool is_beginning(const char *path)
 {
@@ -109,6 +110,15 @@ static bool is_to_be_made(const char *path, int err)
            (err == -ERR_STORE_NOT_ONE && is_beginning(path));
 }
 
+/* The store holds what permissions in the mount keep from others. */
+static void warn_exposed(const char *store)
+{
+    char text[1024];
+
+    if (exposed_find(store, text, sizeof(text)) > 0)
+        mount_log(LSM_LOG_WARN, "%s", text);
+}
+
 static int store_open(const struct plan *p, struct fs **ret)
 {
     const struct fs_options options = {
@@ -136,6 +146,7 @@ static int store_open(const struct plan *p, struct fs **ret)
         log_failure("cannot open the store", p->store, err);
         return -1;
     }
+    warn_exposed(p->store);
     return 0;
 }
 

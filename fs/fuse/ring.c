@@ -21,10 +21,10 @@
 #include "lsm/base/mutex.h"
 
 enum {
-    THREAD_COUNT = 64, /* about so many threads are divided among the queues, */
-    DEPTH_MIN = 2,     /* but a queue has at least */
-    DEPTH_MAX = 16,    /* and at most so many */
-    FD_SHARE = 8,      /* one in so many descriptors may be that of a ring */
+    THREAD_COUNT = 128, /* about so many threads are divided among the queues, */
+    DEPTH_MIN = 2,      /* but a queue has at least */
+    DEPTH_MAX = 48,     /* and at most so many: all but one may wait for a disk */
+    FD_SHARE = 8,       /* one in so many descriptors may be that of a ring */
 };
 
 struct server {

@@ -7,6 +7,10 @@
  * at the request that it was at before. It sleeps without a clock when none came in between, and
  * the next worker that reads a request wakes it.
  *
+ * A change that has been read when too many are served already is parked (admission.h), and the
+ * reader goes on; whoever ends a change serves a parked one next. The watchdog counts the time of a
+ * request from when it is served.
+ *
  * It can happen that two workers read at once: when the turn is taken just as its owner goes to
  * read. That does no harm; the one without the turn serves one request more and stops.
  */
@@ -27,11 +31,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/fuse/admission.h"
 #include "fs/fuse/watchdog.h"
 #include "lsm/base/mutex.h"
 
 enum {
-    WORKER_COUNT = 16, /* so many requests may wait for a disk at once */
+    WORKER_COUNT = 24,
+    CHANGES_MAX = 16, /* so many of them may wait with a change, for a full disk for example, */
+    FREES_MAX = 20,   /* and so many with these or what frees space; the others serve reads */
+    PARKED_LEN_MAX = 64 << 20,
     WATCH_MS = 1,
     SPIN_US_MAX = 100,     /* look for the next request for so long before sleeping, */
     SPIN_WAIT_US_MAX = 80, /* where they come so soon on average */
@@ -56,6 +64,7 @@ struct pool {
     atomic_bool over;
     atomic_int err;
     struct watchdog *dog;
+    struct admission admission;
 
     struct mutex mu;
     struct cond turn_cond;  /* the turn may be free */
@@ -103,6 +112,7 @@ static void end(struct pool *p, int err)
     if (err && !atomic_load(&p->over))
         atomic_store(&p->err, err);
     atomic_store(&p->over, true);
+    admission_end(&p->admission);
     fuse_session_exit(p->se);
     cond_broadcast(&p->turn_cond);
     cond_broadcast(&p->watch_cond);
@@ -156,6 +166,33 @@ static int receive(struct worker *w, struct fuse_buf *buf)
     return len;
 }
 
+static void serve_one(struct worker *w, struct fuse_buf *buf)
+{
+    struct pool *p = w->pool;
+
+    watchdog_begin(p->dog, w->slot, buf);
+    wake_watcher(p);
+    if (!p->first(p->first_arg, buf))
+        fuse_session_process_buf(p->se, buf);
+    watchdog_end(p->dog, w->slot);
+}
+
+/* Serve a request, and then, with or without the turn, what was parked and can be served now. */
+static void serve_admitted(struct worker *w, struct fuse_buf *buf)
+{
+    struct admission *a = &w->pool->admission;
+    enum admission_class class = admission_class_of(buf);
+    struct fuse_buf parked;
+
+    if (!admission_enter(a, class, buf))
+        return;
+    serve_one(w, buf);
+    while (admission_leave(a, class, &parked, &class)) {
+        serve_one(w, &parked);
+        free(parked.mem);
+    }
+}
+
 /* Read and serve while the turn lasts. */
 static void serve(struct worker *w, struct fuse_buf *buf)
 {
@@ -170,11 +207,7 @@ static void serve(struct worker *w, struct fuse_buf *buf)
             end(p, len == -ENODEV ? 0 : len);
             return;
         }
-        watchdog_begin(p->dog, w->slot, buf);
-        wake_watcher(p);
-        if (!p->first(p->first_arg, buf))
-            fuse_session_process_buf(p->se, buf);
-        watchdog_end(p->dog, w->slot);
+        serve_admitted(w, buf);
     }
 }
 
@@ -273,6 +306,7 @@ int workers_run(struct fuse_session *se, struct watchdog *dog,
         free(p);
         return -errno;
     }
+    admission_init(&p->admission, CHANGES_MAX, FREES_MAX, PARKED_LEN_MAX);
     mutex_init(&p->mu);
     cond_init(&p->turn_cond);
     cond_init(&p->watch_cond);
@@ -286,6 +320,7 @@ int workers_run(struct fuse_session *se, struct watchdog *dog,
     cond_done(&p->watch_cond);
     cond_done(&p->turn_cond);
     mutex_done(&p->mu);
+    admission_done(&p->admission);
     free(p);
     return err;
 }

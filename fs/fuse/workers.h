@@ -5,7 +5,8 @@
  * one request after the other, any hand-over between threads costs a wake-up on another core, more
  * than most requests take. The turn goes to another thread when serving takes long: at once where a
  * handler knows that it will wait (workers_may_wait), and after a millisecond in any case. So a
- * slow request never keeps others waiting, and quick ones stay on one core.
+ * slow request never keeps others waiting, and quick ones stay on one core. However many changes
+ * wait, what only reads is served.
  */
 #ifndef FS_FUSE_WORKERS_H
 #define FS_FUSE_WORKERS_H

@@ -280,6 +280,7 @@ int repair_run(struct lsm_db *db, const struct repair_options *options, struct r
                        .left_max = memory_len / LEFT_SHARE / sizeof(uint64_t)};
     struct check_options check = {
         .skip_store = options->check.skip_store,
+        .block_len = options->check.block_len,
         .problem_max = options->check.problem_max,
         .memory_len = options->check.memory_len,
         .path = options->check.path,

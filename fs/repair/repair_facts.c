@@ -4,7 +4,8 @@
  * A fact that is good stays. The secret can't be guessed: a new one is made, and the check then
  * finds every entry at a place where nobody looks for it, which is repaired entry by entry. The
  * block length follows from the blocks: none is longer, and none lies behind the end of its file.
- * Where these do not agree it stays lost, since a wrong one would cut blocks that are whole.
+ * Where these do not agree it stays lost, since a wrong one would cut blocks that are whole, unless
+ * the user tells it. The other facts are written all the same.
  */
 #include <stdio.h>
 #include <sys/random.h>
@@ -208,6 +209,26 @@ static uint32_t choose_block_len(const struct evidence *e)
     return tie && e->against[best] ? 0 : (uint32_t)len_at(best);
 }
 
+/* Which lengths have the least against them, so that the user can choose. */
+static int tell_undecided(struct repair *r, const struct evidence *e)
+{
+    uint64_t least = e->against[0];
+    char list[128] = "";
+    size_t at = 0;
+
+    for (int i = 1; i < LEN_COUNT; i++)
+        least = e->against[i] < least ? e->against[i] : least;
+    for (int i = 0; i < LEN_COUNT; i++) {
+        if (e->against[i] == least)
+            at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%lluK", at ? ", " : "",
+                                   (unsigned long long)len_at(i) >> 10);
+    }
+    return fix_cannot(r,
+                      "blocks and files do not agree on a block length, it may be any of %s; "
+                      "see with -n what each finds, and tell it with --block-size",
+                      list);
+}
+
 static int fix_block_len(struct tx *tx)
 {
     struct evidence e = {{0}, {0}, {0}};
@@ -219,12 +240,13 @@ static int fix_block_len(struct tx *tx)
     if (fact_get(tx->r, "Sblock_len", sizeof(value), sizeof(value), value, &got) &&
         super_block_len_ok(get_le32(value)))
         return 0;
-    err = weigh_blocks(tx->r, &e);
+    len = tx->r->options->check.block_len;
+    err = len ? 0 : weigh_blocks(tx->r, &e);
     if (err)
         return err;
-    len = choose_block_len(&e);
+    len = len ? len : choose_block_len(&e);
     if (!len)
-        return fix_cannot(tx->r, "blocks and files do not agree on a block length");
+        return tell_undecided(tx->r, &e);
     put_le32(value, len);
     return fact_put(tx, "Sblock_len", value, sizeof(value));
 }
@@ -276,10 +298,9 @@ static int fix_group_next(struct tx *tx)
 
 int fix_facts(struct repair *r, const struct check_finding *f)
 {
-    static int (*const parts[])(struct tx *) = {fix_format, fix_label, fix_created, fix_block_len,
-                                                fix_group_next};
+    static int (*const parts[])(struct tx *) = {fix_format, fix_label, fix_created, fix_group_next};
     struct tx tx;
-    int err = tx_begin(&tx, r);
+    int err = tx_begin(&tx, r), block_err;
 
     (void)f;
     if (err)
@@ -290,7 +311,13 @@ int fix_facts(struct repair *r, const struct check_finding *f)
         err = random_fact(&tx, "Suuid", 16);
     if (!err)
         err = random_fact(&tx, "Ssecret", HASH_SECRET_LEN);
-    return tx_end(&tx, err);
+    if (err)
+        return tx_end(&tx, err);
+    /* What else is bad is repaired without it; the next round finds, and tells, what is left. */
+    block_err = fix_block_len(&tx);
+    if (block_err == FIX_CANNOT && lsm_batch_count(tx.batch))
+        block_err = 0;
+    return tx_end(&tx, block_err);
 }
 
 /* Some groups are left unused by every crash, so raising the counter costs only numbers. */

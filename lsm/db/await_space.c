@@ -15,6 +15,8 @@
 
 #include <time.h>
 
+#include "lsm/base/waiting.h"
+
 enum {
     WAIT_MS_MAX = 10000, /* of one write in all */
     HOPE_MS = 30000,     /* for what was deleted so long ago nobody waits */
@@ -36,6 +38,7 @@ static bool space_may_come_locked(struct lsm_db *db) REQUIRES(db->mu)
 /* True when there was something to wait for. */
 static bool wait_a_moment(struct lsm_db *db)
 {
+    const char *before = waiting_begin("space that was deleted to come back");
     bool may_come;
 
     mutex_lock(&db->mu);
@@ -45,6 +48,7 @@ static bool wait_a_moment(struct lsm_db *db)
     cond_broadcast(&db->work_cond);
     cond_wait_ms(&db->done_cond, &db->mu, LOOK_MS);
     mutex_unlock(&db->mu);
+    waiting_end(before);
     return may_come;
 }
 

@@ -99,11 +99,12 @@ struct lsm_db {
     uint64_t replayed_len; /* bytes of the logs that were replayed, open read-only; 0 otherwise */
 
     /* Atomic. */
-    atomic_uint_fast64_t visible_seqno; /* readers see everything up to it */
-    atomic_uint_fast64_t synced_seqno;  /* durable; grows under sync_mu */
-    atomic_uint_fast64_t delete_count;  /* deletions in the memtable; written by the leader */
-    atomic_uint_fast64_t next_file;     /* number of the next file to create */
-    atomic_int sticky_err;              /* the first failed write or sync; never cleared */
+    atomic_uint_fast64_t visible_seqno;   /* readers see everything up to it */
+    atomic_uint_fast64_t synced_seqno;    /* durable; grows under sync_mu */
+    atomic_uint_fast64_t delete_count;    /* deletions in the memtable; written by the leader */
+    atomic_uint_fast64_t next_file;       /* number of the next file to create */
+    atomic_uint_fast64_t log_numbers_end; /* logs must have lower ones; grows under manifest_mu */
+    atomic_int sticky_err;                /* the first failed write or sync; never cleared */
     atomic_bool closing;
     /* The last reading of the disk, see room.c. */
     atomic_uint_fast64_t space_total, space_free, space_checked_ns, space_written;
@@ -203,6 +204,11 @@ int db_fail(struct lsm_db *db, int err, const char *what);
 /* 0, or why nothing may be written. */
 int db_writable(struct lsm_db *db);
 uint64_t db_new_file(struct lsm_db *db);
+/*
+ * A number for a new log: one that the manifest has promised, for which it may have to be written.
+ * Called by the leader of the queue.
+ */
+int db_log_number(struct lsm_db *db, uint64_t *ret);
 uint64_t now_ns(int clock);
 
 /*

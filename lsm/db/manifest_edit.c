@@ -10,8 +10,19 @@
 #include "lsm/db/db.h"
 
 enum {
-    MANIFEST_LEN_MAX = 4 << 20
-}; /* start a new manifest beyond this, if also twice a fresh one */
+    MANIFEST_LEN_MAX = 4 << 20, /* start a new manifest beyond this, if also twice a fresh one */
+    LOG_NUMBERS = 1 << 10,      /* so many file numbers ahead logs may have after an edit */
+};
+
+/*
+ * A loss of power may take the name of a log, and the store then knows nothing of it. Were its
+ * number given to another one, whatever lay in the space of that one would pass for its records. So
+ * a log's number must have been promised by an edit, and opening begins behind all that were.
+ */
+static uint64_t log_numbers_end(struct lsm_db *db)
+{
+    return atomic_load(&db->next_file) + LOG_NUMBERS;
+}
 
 /* Was CURRENT replaced, although that is said to have failed? Then it may be so on disk too. */
 static bool may_be_current(struct lsm_db *db, uint64_t number)
@@ -42,6 +53,7 @@ static int new_manifest(struct lsm_db *db, struct version *version,
 
     state.manifest_number = number;
     state.next_file = atomic_load(&db->next_file);
+    state.log_numbers_end = log_numbers_end(db);
     err = db_all_times(db, db->flushed_seqno, &state.times);
     if (err)
         return err;
@@ -57,6 +69,7 @@ static int new_manifest(struct lsm_db *db, struct version *version,
     db->manifest = m;
     db->manifest_number = number;
     db->manifest_fresh_len = manifest_len(m);
+    atomic_store(&db->log_numbers_end, state.log_numbers_end);
     if (old) {
         manifest_file_name(old, name);
         env_remove(db->env, name);
@@ -81,8 +94,12 @@ static int append_edit(struct lsm_db *db, struct version_edit *edit, struct vers
         return new_manifest(db, next, named);
     edit->has_next_file = true;
     edit->next_file = atomic_load(&db->next_file);
+    edit->has_log_numbers_end = true;
+    edit->log_numbers_end = log_numbers_end(db);
     len = manifest_len(db->manifest);
     err = manifest_append(db->manifest, edit);
+    if (!err)
+        atomic_store(&db->log_numbers_end, edit->log_numbers_end);
     if (err) {
         bool in_doubt = manifest_len(db->manifest) != len;
 
@@ -190,5 +207,20 @@ int db_commit_edit(struct lsm_db *db, struct version_edit *edit, const struct me
     named_snapshots_done(&named);
     version_unref(next);
     sv_put(sv);
+    return err;
+}
+
+int db_log_number(struct lsm_db *db, uint64_t *ret)
+{
+    uint64_t number = db_new_file(db);
+    int err = 0;
+
+    if (number >= atomic_load(&db->log_numbers_end)) {
+        struct version_edit edit = {0};
+
+        err = db_commit_edit(db, &edit, NULL);
+        edit_done(&edit, &db->store);
+    }
+    *ret = number;
     return err;
 }

@@ -163,13 +163,13 @@ int db_open_env(const char *path, const struct lsm_options *o, struct env **ret)
     }
 }
 
-/* What an interrupted creation leaves is ours; anything else is somebody's files. */
-static int note_foreign(void *arg, const char *name)
+/* What an interrupted creation leaves is ours, and has no directory; anything else is not ours. */
+static int note_foreign(void *arg, const char *name, bool plain)
 {
     (void)arg;
-    if (strcmp(name, "LOCK") == 0 || strcmp(name, "CURRENT") == 0 ||
-        strcmp(name, "CURRENT.tmp") == 0 || strcmp(name, "SUPERBLOCK.tmp") == 0 ||
-        strcmp(name, "MANIFEST-00000001") == 0)
+    if (plain && (strcmp(name, "LOCK") == 0 || strcmp(name, "CURRENT") == 0 ||
+                  strcmp(name, "CURRENT.tmp") == 0 || strcmp(name, "SUPERBLOCK.tmp") == 0 ||
+                  strcmp(name, "MANIFEST-00000001") == 0))
         return 0;
     return err_raise(ERR_STORE_NOT_ONE, "it holds %s", name);
 }
@@ -188,7 +188,7 @@ static int look_before(const char *path, const struct lsm_options *o)
         return err == -ERR_STORE_MISSING && o->create ? 0 : err;
     err = superblock_read(env, &sb, NULL);
     if (err == -ERR_STORE_NOT_ONE && o->create) {
-        err = env_list(env, note_foreign, NULL);
+        err = env_posix_list_all(env, note_foreign, NULL);
         if (err == -ERR_STORE_NOT_ONE)
             err = err_raise(ERR_STORE_NOT_ONE, "%s: not a store, and not empty: %s", path,
                             err_detail());

@@ -410,6 +410,9 @@ int db_recover(struct lsm_db *db)
     db->times = state.times;
     state.times = (struct time_points){0};
     atomic_store(&db->next_file, state.next_file ? state.next_file : 1);
+    /* Also above logs whose names a loss of power has taken. */
+    if (state.log_numbers_end > state.next_file)
+        atomic_store(&db->next_file, state.log_numbers_end);
     if (state.torn_len)
         db_log(db, LSM_LOG_WARN, "%s: the manifest's last record is torn and was cut off",
                db->env->path);

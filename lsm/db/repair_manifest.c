@@ -91,6 +91,8 @@ static int take_over(struct repair *r, const struct manifest_state *s)
     r->state = *s;
     if (s->next_file)
         repair_saw_number(r, s->next_file - 1);
+    if (s->log_numbers_end)
+        repair_saw_number(r, s->log_numbers_end - 1);
     repair_saw_seqno(r, s->flushed_seqno);
     for (unsigned level = 0; level < LEVEL_COUNT; level++) {
         for (size_t i = 0; i < s->version->levels[level].count; i++)
@@ -201,6 +203,8 @@ static int note_edit(void *arg, const struct version_edit *e, bool first)
         r->state.flushed_seqno = e->flushed_seqno;
     if (e->has_next_file && e->next_file)
         repair_saw_number(r, e->next_file - 1);
+    if (e->has_log_numbers_end && e->log_numbers_end)
+        repair_saw_number(r, e->log_numbers_end - 1);
     repair_saw_seqno(r, r->state.flushed_seqno);
     return err ? err : note_snapshots(m, e);
 }

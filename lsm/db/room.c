@@ -218,8 +218,11 @@ int db_switch_memtable(struct lsm_db *db)
 {
     struct superversion *sv = sv_new(), *old;
     struct memtable *imms[IMM_COUNT_MAX], *mem = NULL;
-    uint64_t number = db_new_file(db);
-    int err = sv ? db_memtable_new(db, number, &mem) : -ENOMEM;
+    uint64_t number = 0;
+    int err = sv ? db_log_number(db, &number) : -ENOMEM;
+
+    if (!err)
+        err = db_memtable_new(db, number, &mem);
 
     /* The last that may fail: log and memtable may not part. */
     if (!err)

@@ -99,6 +99,12 @@ enum {
  */
 int env_posix_open(const char *path, unsigned flags, struct env **ret);
 /*
+ * Of an environment of env_posix_open: every name in the directory, in no order, and whether it is
+ * that of a plain file, as env_list would give it. A non-zero answer of `each` ends the listing.
+ */
+int env_posix_list_all(struct env *env, int (*each)(void *arg, const char *name, bool plain),
+                       void *arg);
+/*
  * The default environment: that of env_posix_open, with io_uring for what env_read_many,
  * env_writer_create_behind and env_writer_append_sync do. Where the kernel does not permit
  * io_uring, or with ENV_NO_URING, it is exactly that of env_posix_open and env_uring_why_not says

@@ -72,7 +72,8 @@ static bool is_plain_file(int dir_fd, const struct dirent *d)
     return !fstatat(dir_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode);
 }
 
-static int list(struct env *env, int (*each)(void *arg, const char *name), void *arg)
+int env_posix_list_all(struct env *env, int (*each)(void *arg, const char *name, bool plain),
+                       void *arg)
 {
     /* A descriptor of its own: listings at the same time must not share a position. */
     int answer = 0, fd = env_posix_open_file(env_posix_of(env), ".", O_RDONLY | O_DIRECTORY);
@@ -87,13 +88,32 @@ static int list(struct env *env, int (*each)(void *arg, const char *name), void 
         return env_posix_raise(env, NULL, "list the directory", errnum);
     }
     while (!answer && (errno = 0, d = readdir(dir))) {
-        if (is_plain_file(fd, d))
-            answer = each(arg, d->d_name);
+        if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
+            answer = each(arg, d->d_name, is_plain_file(fd, d));
     }
     if (!answer && errno)
         answer = env_posix_raise(env, NULL, "list the directory", errno);
     closedir(dir);
     return answer;
+}
+
+struct plain_listing {
+    int (*each)(void *arg, const char *name);
+    void *arg;
+};
+
+static int pass_plain(void *arg, const char *name, bool plain)
+{
+    const struct plain_listing *l = arg;
+
+    return plain ? l->each(l->arg, name) : 0;
+}
+
+static int list(struct env *env, int (*each)(void *arg, const char *name), void *arg)
+{
+    struct plain_listing l = {each, arg};
+
+    return env_posix_list_all(env, pass_plain, &l);
 }
 
 struct adding {

@@ -109,6 +109,8 @@ static int state_edit(const struct manifest_state *state, struct version_edit *r
         .flushed_seqno = state->flushed_seqno,
         .has_next_file = true,
         .next_file = state->next_file,
+        .has_log_numbers_end = state->log_numbers_end != 0,
+        .log_numbers_end = state->log_numbers_end,
     };
     for (unsigned n = 0; n < LEVEL_COUNT && state->version; n++) {
         const struct level *level = &state->version->levels[n];
@@ -248,6 +250,8 @@ static int state_apply(struct manifest_state *s, struct table_store *store,
         s->flushed_seqno = e->flushed_seqno;
     if (e->has_next_file)
         s->next_file = e->next_file;
+    if (e->has_log_numbers_end)
+        s->log_numbers_end = e->log_numbers_end;
     /* A number in use is never given out again, whatever the edits forgot to say. */
     for (size_t i = 0; i < e->added_count; i++) {
         if (e->added[i].number >= s->next_file && e->added[i].number < UINT64_MAX)

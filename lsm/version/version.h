@@ -130,10 +130,12 @@ struct edit_table {
 struct version_edit {
     struct edit_table *added, *removed;
     size_t added_count, added_cap, removed_count, removed_cap;
-    bool has_log_number, has_flushed_seqno, has_next_file;
+    bool has_log_number, has_flushed_seqno, has_next_file, has_log_numbers_end;
     uint64_t log_number;    /* logs below it are no longer needed */
     uint64_t flushed_seqno; /* everything up to it is in tables */
     uint64_t next_file;     /* no file with this number or a higher one exists */
+    /* No log gets this number or a higher one before an edit says so. */
+    uint64_t log_numbers_end;
     struct named_snapshots snapshots_added, snapshots_removed; /* of the latter the names count */
     struct time_points times;                                  /* at or below flushed_seqno */
 };
@@ -167,6 +169,7 @@ struct manifest;
 struct manifest_state {
     struct version *version; /* one reference */
     uint64_t log_number, flushed_seqno, next_file;
+    uint64_t log_numbers_end; /* 0: an older program wrote it */
     uint64_t manifest_number;
     uint64_t torn_len; /* bytes of a torn last record that were cut off; 0 when there was none */
     struct named_snapshots snapshots;

@@ -26,6 +26,7 @@ enum edit_tag {
     TAG_SNAPSHOT_REMOVE = 65,
     TAG_TIMES = 66,
     TAG_HELD = 67, /* of the table that was added last */
+    TAG_LOG_NUMBERS_END = 68,
 };
 
 enum {
@@ -204,6 +205,8 @@ int edit_encode(const struct version_edit *e, struct buf *ret)
         err = put_number_field(ret, &scratch, TAG_FLUSHED_SEQNO, &e->flushed_seqno, 1);
     if (e->has_next_file && !err)
         err = put_number_field(ret, &scratch, TAG_NEXT_FILE, &e->next_file, 1);
+    if (e->has_log_numbers_end && !err)
+        err = put_number_field(ret, &scratch, TAG_LOG_NUMBERS_END, &e->log_numbers_end, 1);
     for (size_t i = 0; i < e->removed_count && !err; i++) {
         const uint64_t numbers[] = {e->removed[i].level, e->removed[i].number};
 
@@ -358,6 +361,8 @@ static int decode_field(uint64_t tag, struct slice in, struct version_edit *e,
         return decode_scalar(in, &e->has_flushed_seqno, &e->flushed_seqno);
     case TAG_NEXT_FILE:
         return decode_scalar(in, &e->has_next_file, &e->next_file);
+    case TAG_LOG_NUMBERS_END:
+        return decode_scalar(in, &e->has_log_numbers_end, &e->log_numbers_end);
     case TAG_REMOVE:
         return decode_removed(in, e);
     case TAG_ADD:
@@ -486,6 +491,8 @@ int edit_to_text(const struct version_edit *e, struct buf *ret)
         err = buf_printf(ret, "flushed_seqno %" PRIu64 "\n", e->flushed_seqno);
     if (e->has_next_file && !err)
         err = buf_printf(ret, "next_file %" PRIu64 "\n", e->next_file);
+    if (e->has_log_numbers_end && !err)
+        err = buf_printf(ret, "log_numbers_end %" PRIu64 "\n", e->log_numbers_end);
     for (size_t i = 0; i < e->removed_count && !err; i++)
         err = buf_printf(ret, "remove level %u table %" PRIu64 "\n", e->removed[i].level,
                          e->removed[i].number);

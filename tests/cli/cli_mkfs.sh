@@ -26,9 +26,21 @@ exits 2 "name one directory" "$FLUXFS" mkfs "$S/no" "$S/no2"
 [ ! -e "$S/no" ] || fail "a refusal made something"
 mkdir "$S/full"
 echo precious >"$S/full/file"
-exits 1 "not empty" "$FLUXFS" mkfs "$S/full"
+exits 1 "not empty: it holds file" "$FLUXFS" mkfs "$S/full"
 same precious "$(cat "$S/full/file")" "what was there"
 exits 1 "." "$FLUXFS" mkfs "$S/full/file"
+for kind in directory symlink fifo; do
+    mkdir "$S/$kind"
+    case $kind in
+    directory) mkdir "$S/$kind/precious" ;;
+    symlink) ln -s nowhere "$S/$kind/precious" ;;
+    fifo) mkfifo "$S/$kind/precious" ;;
+    esac
+    exits 1 "not empty: it holds precious" "$FLUXFS" mkfs "$S/$kind"
+    same precious "$(ls -A "$S/$kind")" "what is in a directory with a $kind after mkfs"
+done
+mkdir -p "$S/odd/LOCK"
+exits 1 "not empty: it holds LOCK" "$FLUXFS" mkfs "$S/odd"
 exits 1 "." "$FLUXFS" mkfs "$S/missing/store"
 
 say "stat and dump of it"

@@ -51,7 +51,29 @@ exits 1 "a value of 1073741824 bytes" "$FLUXFS" dump "$S/harmful"
 # Nor is so much memory taken. Sanitizers map terabytes.
 [ -n "$SANITIZED" ] ||
     (ulimit -v 600000 && exits 1 "a value of 1073741824 bytes" "$FLUXFS" dump "$S/harmful")
+for command in "get $S/harmful Sx" "scan $S/harmful" "verify $S/harmful"; do
+    # shellcheck disable=SC2086 # a command and its words
+    (
+        [ -n "$SANITIZED" ] || ulimit -v 600000
+        exits 4 "a value of 1073741824 bytes" "$LSMCTL" $command
+    )
+done
+exits 4 "let longer ones pass with: --value-bytes-max" "$LSMCTL" get "$S/harmful" Sx
+exits 0 "nothing is to be repaired" "$LSMCTL" repair "$S/harmful"
+exits 0 "1 thing was repaired" "$LSMCTL" repair --value-bytes-max 64M "$S/harmful"
+exits 0 "nothing is damaged" "$LSMCTL" verify "$S/harmful"
+exits 2 "from 1K to 1G" "$LSMCTL" get --value-bytes-max 1023 "$S/harmful" Sx
+exits 2 "from 1K to 1G" "$LSMCTL" get --value-bytes-max 2G "$S/harmful" Sx
 rm -r "$S/harmful"
+
+say "a long value of one's own"
+head -c 70000000 /dev/urandom >"$S/long"
+exits 3 "let longer ones pass with: --value-bytes-max" "$LSMCTL" put --create "$S/own" k --from "$S/long"
+exits 0 "" "$LSMCTL" put --value-bytes-max 1G "$S/own" k --from "$S/long"
+exits 4 "let longer ones pass with: --value-bytes-max" "$LSMCTL" get "$S/own" k
+exits 0 "nothing is to be repaired" "$LSMCTL" repair "$S/own"
+"$LSMCTL" get --value-bytes-max 128M --raw "$S/own" k | cmp - "$S/long" || fail "a long value"
+rm -r "$S/own" "$S/long"
 
 say "while it is mounted"
 mount_fs

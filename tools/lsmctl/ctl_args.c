@@ -13,7 +13,8 @@
 
 enum {
     CODE_FIRST = 256,
-    WAIT_S_MAX = 1000000
+    WAIT_S_MAX = 1000000,
+    VALUE_MAX_MIN = 1 << 10 /* the engine's */
 };
 
 static int set_cache(struct args *a, const char *text)
@@ -74,6 +75,16 @@ static int set_value_bytes(struct args *a, const char *text)
     return STATUS_OK;
 }
 
+static int set_value_max(struct args *a, const char *text)
+{
+    uint64_t len;
+
+    if (!cli_parse_size(text, &len) || len < VALUE_MAX_MIN || len > LSM_VALUE_LEN_MAX)
+        return cli_usage_error("\"%s\" is not a number of bytes from 1K to 1G", text);
+    a->options.value_len_max = (size_t)len;
+    return STATUS_OK;
+}
+
 static int set_prefix(struct args *a, const char *text)
 {
     a->prefix = text;
@@ -122,6 +133,7 @@ static const struct definition {
     {ARGS_FULL, "full", no_argument, offsetof(struct args, full), NULL},
     {ARGS_COUNT, "count", required_argument, 0, set_count},
     {ARGS_VALUE_BYTES, "value-bytes", required_argument, 0, set_value_bytes},
+    {ARGS_VALUE_MAX, "value-bytes-max", required_argument, 0, set_value_max},
     {ARGS_SNAPSHOT, "snapshot", required_argument, 0, set_snapshot},
     {ARGS_TIME, "time", no_argument, offsetof(struct args, time), NULL},
     {ARGS_DRY_RUN, "dry-run", no_argument, offsetof(struct args, dry_run), NULL},
@@ -179,6 +191,8 @@ int args_parse(struct args *a, int argc, char **argv, unsigned options, int word
 
     *a = (struct args){0};
     lsm_options_default(&a->options);
+    if (!(options & ARGS_LONG_VALUES))
+        a->options.value_len_max = ARGS_VALUE_LEN_MAX;
     status = parse_options(a, argc, argv, options);
     if (status)
         return status;

@@ -32,7 +32,10 @@ enum args_option {
     ARGS_SNAPSHOT = 1 << 16,
     ARGS_TIME = 1 << 17,
     ARGS_DRY_RUN = 1 << 18,
-    ARGS_STORE = ARGS_CACHE | ARGS_WAIT, /* whatever opens a store takes these */
+    ARGS_VALUE_MAX = 1 << 19,
+    ARGS_LONG_VALUES = 1 << 20, /* no option: let all values pass unless the user says otherwise */
+    /* Whatever opens a store takes these. */
+    ARGS_STORE = ARGS_CACHE | ARGS_WAIT | ARGS_VALUE_MAX,
 };
 
 /* What the command line says. Everything borrows from argv. */
@@ -48,7 +51,12 @@ struct args {
 };
 
 enum {
-    ARGS_DONE = -1 /* --help was asked for and printed */
+    ARGS_DONE = -1, /* --help was asked for and printed */
+    /*
+     * The longest value, unless the user says otherwise: what a store that was made to harm may
+     * have taken for each of its keys. In the manual.
+     */
+    ARGS_VALUE_LEN_MAX = 64 << 20
 };
 
 /*

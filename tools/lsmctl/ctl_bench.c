@@ -23,7 +23,7 @@ static const char help[] =
     "\n"
     "      --count COUNT        pairs; 100000 unless given\n"
     "      --value-bytes SIZE   bytes of a value, half of which compress; 100 unless given\n"
-    "      --json               print as JSON\n" LSMCTL_HELP_STORE;
+    "      --json               print as JSON\n" LSMCTL_HELP_STORE_OF("1G");
 
 struct bench {
     const struct args *args;
@@ -231,7 +231,8 @@ static int run(int argc, char **argv)
     struct args args;
     struct bench b = {.args = &args};
     int status =
-        args_parse(&args, argc, argv, ARGS_STORE | ARGS_COUNT | ARGS_VALUE_BYTES | ARGS_JSON, 0, 0,
+        args_parse(&args, argc, argv,
+                   ARGS_STORE | ARGS_LONG_VALUES | ARGS_COUNT | ARGS_VALUE_BYTES | ARGS_JSON, 0, 0,
                    "one directory for the store");
 
     if (status)

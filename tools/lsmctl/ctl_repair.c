@@ -8,13 +8,17 @@
 static const char help[] =
     "Usage: lsmctl repair [OPTION...] STORE\n"
     "Make a store that refuses to open for damage openable again, losing only what is damaged.\n"
-    "What cannot be read is moved into the directory \"lost\" in the store. A line is printed for\n"
+    "Values longer than --value-bytes-max are deleted, so give it only for a store that was made\n"
+    "to harm. What cannot be read is moved into the directory \"lost\" in the store. A line is "
+    "printed for\n"
     "all that is found and done. Make a copy of the store first, if there is room for one.\n"
     "\n"
     "      --dry-run            change nothing, print what would be done\n"
-    "      --json               print it as JSON\n" LSMCTL_HELP_STORE "\n"
-    "Exit status: 0 nothing is damaged any more, 4 with --dry-run when something is, 3 when it\n"
-    "could not be repaired.\n";
+    "      --json               print it as JSON\n" LSMCTL_HELP_STORE_OF(
+        "1G") "\n"
+              "Exit status: 0 nothing is damaged any more, 4 with --dry-run when something is, 3 "
+              "when it\n"
+              "could not be repaired.\n";
 
 struct repair {
     struct facts facts;
@@ -68,7 +72,8 @@ static int run(int argc, char **argv)
     struct args args;
     struct repair r = {0};
     int status =
-            args_parse(&args, argc, argv, ARGS_STORE | ARGS_DRY_RUN | ARGS_JSON, 0, 0, "one store"),
+            args_parse(&args, argc, argv, ARGS_STORE | ARGS_LONG_VALUES | ARGS_DRY_RUN | ARGS_JSON,
+                       0, 0, "one store"),
         rc;
 
     if (status)

@@ -1,6 +1,7 @@
 /*
  * A store that is open for one command, and what is said when it is not.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "lsm/base/err.h"
@@ -9,6 +10,12 @@
 
 int lsmctl_error(const char *store, int err)
 {
+    if (err == -ERR_VALUE_LEN || err == -EFBIG) {
+        cli_error("%s: %s; if that is as it should be, let longer ones pass with: "
+                  "--value-bytes-max SIZE",
+                  store, cli_reason(store, err));
+        return err == -EFBIG ? LSMCTL_FAILED : LSMCTL_DAMAGED;
+    }
     if (lsm_is_damage(err)) {
         cli_error("%s: damaged: %s (see all damage with: lsmctl verify %s)", store,
                   cli_reason(store, err), store);

@@ -22,10 +22,15 @@ enum {
         .status_usage = STATUS_USAGE, .status_output = LSMCTL_FAILED,                              \
     }
 /* Lines of help for what every command that opens a store takes. */
-#define LSMCTL_HELP_STORE                                                                          \
+#define LSMCTL_HELP_STORE_OF(value_len_max)                                                        \
     "      --cache-bytes SIZE   memory for cached blocks and unwritten data; 160M unless given\n"  \
+    "      --value-bytes-max SIZE\n"                                                               \
+    "                           the longest value that is let pass, from 1K to 1G; " value_len_max \
+    "\n"                                                                                           \
+    "                           unless given\n"                                                    \
     "      --wait SECONDS       wait for another process that has the store open\n"                \
     "  -h, --help               this text\n"
+#define LSMCTL_HELP_STORE LSMCTL_HELP_STORE_OF("64M")
 
 extern const struct command lsmctl_get, lsmctl_put, lsmctl_delete, lsmctl_delete_range, lsmctl_scan,
     lsmctl_load, lsmctl_stats, lsmctl_verify, lsmctl_dump, lsmctl_compact, lsmctl_flush,

@@ -177,6 +177,22 @@ static void directory_with_other_files_does_not_become_a_store(void **state)
     scratch_free(dir);
 }
 
+static void directory_with_a_directory_does_not_become_a_store(void **state)
+{
+    struct lsm_options o = default_options();
+    char *dir = scratch_new();
+    struct lsm_db *db;
+
+    (void)state;
+    assert_int_equal(mkdir(scratch_path(dir, "chapters"), 0700), 0);
+    assert_int_equal(lsm_open(dir, &o, &db), -ERR_STORE_NOT_ONE);
+    assert_non_null(strstr(lsm_detail(), "chapters"));
+    assert_int_equal(rmdir(scratch_path(dir, "chapters")), 0);
+    db = open_or_fail(dir, &o);
+    assert_int_equal(lsm_close(db), 0);
+    scratch_free(dir);
+}
+
 static void stray_file_in_a_store_is_left_alone(void **state)
 {
     struct lsm_options o = default_options();
@@ -335,6 +351,7 @@ int main(void)
         cmocka_unit_test(illegal_keys_are_refused),
         cmocka_unit_test(missing_store_is_named),
         cmocka_unit_test(directory_with_other_files_does_not_become_a_store),
+        cmocka_unit_test(directory_with_a_directory_does_not_become_a_store),
         cmocka_unit_test(stray_file_in_a_store_is_left_alone),
         cmocka_unit_test(second_opener_is_told_the_pid),
         cmocka_unit_test(read_only_store_reads_the_log_and_writes_nothing),

@@ -210,7 +210,7 @@ static void judge_deletion(struct fixture *f, uint64_t ino, uint64_t first, stru
                                                                .seqno_max = UINT64_MAX,
                                                                .level = -1}),
                      0);
-    assert_int_equal(loss_judge(fs_db(f->fs), &losses, ret), 0);
+    assert_int_equal(loss_judge(fs_db(f->fs), &losses, 0, ret), 0);
     loss_list_done(&losses);
 }
 

@@ -235,21 +235,85 @@ static void marks_of_lost_blocks_do_not_raise_the_block_length(void **state)
     expect_block_len(f, BLOCK_LEN);
 }
 
-static void a_block_length_that_nothing_agrees_with_is_not_chosen(void **state)
+/* Two blocks are against 4 KiB, and the ends of both files against 8 KiB. */
+static struct tree disagree(struct fixture *f)
 {
     static const uint8_t data[BLOCK_LEN * 2];
-    struct fixture *f = *state;
     struct tree t = grow(f);
-    struct kv_model damaged;
 
-    /* Two blocks are against 4 KiB, and the ends of both files against 8 KiB. */
     put_block(f, t.file, 0, data, sizeof(data));
     put_block(f, t.file, 1, data, sizeof(data));
     del_fact(f, "Sblock_len");
+    return t;
+}
+
+static void a_block_length_that_nothing_agrees_with_is_not_chosen(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_model damaged;
+
+    disagree(f);
     take_keys(fs_db(f->fs), &damaged);
     assert_int_equal(repair(f, false).done, 0);
     assert_same(f, &damaged);
     kv_clear(&damaged);
+}
+
+static bool has_fact(struct fixture *f, const char *key)
+{
+    struct lsm_value v;
+    int err = lsm_get(fs_db(f->fs), NULL, key, strlen(key), &v);
+
+    if (!err)
+        lsm_value_done(&v);
+    return !err;
+}
+
+static void other_facts_and_names_are_repaired_without_a_block_length(void **state)
+{
+    struct fixture *f = *state;
+    struct repair_run_arg first, second;
+
+    disagree(f);
+    del_fact(f, "Suuid");
+    del_fact(f, "Ssecret");
+    first = repair(f, false);
+    assert_true(first.done >
+                1); /* the facts, and the entries, which are to be found by the new secret */
+    assert_int_equal(first.failed, 1);
+    assert_true(has_fact(f, "Suuid") && has_fact(f, "Ssecret"));
+    assert_false(has_fact(f, "Sblock_len"));
+    second = repair(f, false);
+    assert_int_equal(second.done, 0);
+    assert_int_equal(second.failed, 1);
+}
+
+static int repair_with(struct fixture *f, uint32_t block_len, struct repair_result *ret)
+{
+    struct repair_options o = {.check = {.skip_store = true, .block_len = block_len}};
+
+    return repair_run(fs_db(f->fs), &o, ret);
+}
+
+static void a_block_length_can_be_told(void **state)
+{
+    struct fixture *f = *state;
+    struct repair_result r;
+    struct kv_model now;
+
+    disagree(f);
+    assert_int_equal(repair_with(f, BLOCK_LEN - 1, &r), -EINVAL);
+    assert_int_equal(repair_with(f, BLOCK_LEN, &r), 0);
+    assert_int_equal(r.last.problem_count, 0);
+    take_keys(fs_db(f->fs), &now);
+    assert_int_equal(get_le32(kv_get(&now, slice_str("Sblock_len"))->value.data), BLOCK_LEN);
+    kv_clear(&now);
+    expect_clean(f);
+    /* One that is known stays. */
+    assert_int_equal(repair_with(f, 2 * BLOCK_LEN, &r), -EINVAL);
+    assert_non_null(strstr(lsm_detail(), "says that its block size is 4096"));
+    assert_int_equal(repair_with(f, BLOCK_LEN, &r), 0);
+    expect_clean(f);
 }
 
 static void what_a_newer_program_wrote_is_not_repaired(void **state)
@@ -315,6 +379,8 @@ int main(void)
                                         large_setup, check_teardown),
         CHECK_TEST(marks_of_lost_blocks_do_not_raise_the_block_length),
         CHECK_TEST(a_block_length_that_nothing_agrees_with_is_not_chosen),
+        CHECK_TEST(other_facts_and_names_are_repaired_without_a_block_length),
+        CHECK_TEST(a_block_length_can_be_told),
         CHECK_TEST(what_a_newer_program_wrote_is_not_repaired),
         CHECK_TEST(a_lost_counter_of_groups_is_found_again),
         CHECK_TEST(a_lost_secret_moves_every_entry),

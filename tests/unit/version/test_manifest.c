@@ -130,7 +130,11 @@ struct written {
 
 static void write_all(struct written *w)
 {
-    struct manifest_state s = {.log_number = 3, .flushed_seqno = 4, .next_file = 100}, again;
+    struct manifest_state s = {.log_number = 3,
+                               .flushed_seqno = 4,
+                               .next_file = 100,
+                               .log_numbers_end = 1124},
+                          again;
     struct version_edit empty = {0};
     struct manifest *m;
 
@@ -144,6 +148,7 @@ static void write_all(struct written *w)
         w->ends[i] = manifest_len(m);
         assert_int_equal(manifest_replay(env, &store, &again), 0);
         assert_true(again.manifest_number == 12 && again.torn_len == 0 && again.next_file == 100);
+        assert_true(again.log_numbers_end == 1124);
         fingerprint(&again, &w->states[i]);
         manifest_state_done(&again);
         if (i == EDITS)

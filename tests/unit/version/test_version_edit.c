@@ -44,7 +44,9 @@ static struct version_edit full_edit(void)
                              .has_flushed_seqno = true,
                              .flushed_seqno = UINT64_C(1) << 55,
                              .has_next_file = true,
-                             .next_file = UINT64_MAX};
+                             .next_file = UINT64_MAX,
+                             .has_log_numbers_end = true,
+                             .log_numbers_end = 12345};
     struct table_meta *m;
 
     assert_int_equal(
@@ -84,6 +86,7 @@ static void what_was_encoded_is_decoded(void **state)
     assert_true(d.has_log_number && d.log_number == 12);
     assert_true(d.has_flushed_seqno && d.flushed_seqno == UINT64_C(1) << 55);
     assert_true(d.has_next_file && d.next_file == UINT64_MAX);
+    assert_true(d.has_log_numbers_end && d.log_numbers_end == 12345);
     assert_int_equal(d.added_count, 2);
     assert_int_equal(d.removed_count, 2);
     assert_int_equal(d.removed[0].level, 6);
@@ -169,7 +172,7 @@ static void a_truncated_edit_is_refused_or_a_prefix_of_fields(void **state)
         }
         free(exact);
     }
-    assert_int_equal(whole, 12); /* before each of the fields */
+    assert_int_equal(whole, 13); /* before each of the fields */
     buf_free(&b);
     edit_done(&e, &store);
 }
