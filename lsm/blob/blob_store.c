@@ -554,6 +554,27 @@ int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_ca
     return 0;
 }
 
+bool blob_in_memory(struct blob_store *s, const struct blob_ref *ref)
+{
+    struct cache_block *b = NULL;
+
+    if (s->cache && ref->raw_len <= s->value_cache_len_max)
+        b = block_cache_get(s->cache, ref->file, ref->offset);
+    if (b)
+        cache_block_unref(b);
+    return b != NULL;
+}
+
+void blob_prefetch(struct blob_store *s, uint64_t file, uint64_t offset, uint64_t len)
+{
+    struct blob_meta *m = blob_store_find(s, file);
+    struct env_reader *r;
+
+    /* What is wrong with the file, the read will tell. */
+    if (m && !meta_reader(m, &r))
+        env_reader_prefetch(r, offset, len);
+}
+
 int blob_raise_ref(struct slice bytes)
 {
     return err_raise(ERR_BLOB_REF, "a reference of %zu bytes to a large value cannot be decoded",

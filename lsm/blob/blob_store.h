@@ -79,6 +79,10 @@ enum blob_use_cache {
  */
 int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_cache use,
               struct cache_block **ret, struct slice *ret_value);
+/* Whether blob_read would find it in the cache. */
+bool blob_in_memory(struct blob_store *s, const struct blob_ref *ref);
+/* Tell the disk that a part of a file, which somebody holds, will be read soon. Never fails. */
+void blob_prefetch(struct blob_store *s, uint64_t file, uint64_t offset, uint64_t len);
 /* Describe a reference that is none. */
 int blob_raise_ref(struct slice bytes);
 /* Replace a fold's base that is a reference by the value that it means; else do nothing. */

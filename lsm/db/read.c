@@ -5,10 +5,12 @@
  */
 #include "lsm/db/db.h"
 
+#include "lsm/blob/blob_hint.h"
 #include "lsm/cache/gather.h"
 
 enum {
-    GATHER_KEYS = 64 /* keys whose missing blocks are read together */
+    HINT_KEYS_MIN = 4, /* for fewer values the disk is asked at once */
+    GATHER_KEYS = 64   /* keys whose missing blocks are read together */
 };
 
 /* What lsm_value.held[0] says of held[1]. */
@@ -98,6 +100,8 @@ static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l,
     err = sv_lookup(sv, snapshot, l, &mem, &newest_first);
     if (err)
         return err;
+    if (l->hint && blob_hint_note(l->hint, &l->fold))
+        return GATHER_LATER;
     err = blob_fetch(sv->version->store->blobs, &l->fold, BLOB_FILL);
     if (err)
         return err;
@@ -116,24 +120,31 @@ static uint64_t read_seqno(const struct lsm_db *db, const struct lsm_snapshot *s
                     : atomic_load_explicit(&db->visible_seqno, memory_order_acquire);
 }
 
-/* Look up keys whose missing blocks are read together; see gather.h. */
+/*
+ * Look up keys whose missing blocks are read together; see gather.h. Of large values that are not
+ * in memory the disk is told first.
+ */
 static void get_together(struct superversion *sv, uint64_t seqno, struct lookup *l,
                          const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
                          int *ret_errs)
 {
+    struct blob_hint hint = {.store = sv->version->store->blobs};
     struct gather gather = {0};
     bool again = false;
 
     l->gather = count > 1 ? &gather : NULL;
     for (;;) {
+        l->hint = count >= HINT_KEYS_MIN && !hint.count ? &hint : NULL;
         for (size_t i = 0; i < count; i++) {
             if (!again || ret_errs[i] == GATHER_LATER)
                 ret_errs[i] =
                     get_one(sv, seqno, l, slice_of(keys[i].data, keys[i].len), &ret_values[i]);
         }
-        if (!gather_waits(&gather))
+        blob_hint_tell(&hint);
+        if (gather_waits(&gather))
+            gather_read(&gather);
+        else if (!l->hint || !hint.count)
             break;
-        gather_read(&gather);
         again = true;
     }
     gather_done(&gather);
