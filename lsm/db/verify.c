@@ -424,8 +424,9 @@ static int verify_record(const struct verify *v, const struct wal_record *record
 }
 
 /*
- * The log was `len` bytes long: so far, at least, it must consist of records. `oldest` as for
- * wal_reader_open_since.
+ * The log was `len` bytes long: so far it must consist of records. What is behind is not looked at:
+ * when the log is closed, which may be now, space that was reserved there is given back. 0: nobody
+ * writes to it, and all of it is read. `oldest` as for wal_reader_open_since.
  */
 static int verify_log(struct verify *v, uint64_t number, uint64_t oldest, uint64_t len)
 {
@@ -438,6 +439,8 @@ static int verify_log(struct verify *v, uint64_t number, uint64_t oldest, uint64
     err = wal_reader_open_since(v->db->env, number, oldest, &reader);
     if (err)
         return judge(v, err);
+    if (len)
+        wal_reader_limit(reader, len);
     if (wal_reader_header(reader) == WAL_HEADER_DAMAGED)
         err = report(v, 0, "the log's header is damaged; its records can be read");
     while (!err && (more = wal_reader_next(reader, &record)) > 0)

@@ -21,6 +21,11 @@
 
 #include "lsm/base/err.h"
 
+enum {
+    BUSY_TRIES =
+        1000, /* times that the kernel may have no memory for a request, one after another */
+};
+
 int uring_init(struct io_uring *ring, unsigned entries)
 {
     /* Without COOP_TASKRUN the kernel interrupts a thread that will look for itself anyway. */
@@ -55,23 +60,29 @@ static unsigned reap(struct io_uring *ring, void (*done)(void *arg, uint64_t use
     return count;
 }
 
-bool uring_run(struct io_uring *ring, unsigned *in_flight, unsigned leave,
+bool uring_run(struct io_uring *ring, unsigned *in_flight, unsigned leave, bool *ret_cut,
                void (*done)(void *arg, uint64_t user_data, int res), void *arg)
 {
+    unsigned busy = 0;
     bool refused = false;
 
     do {
-        unsigned wait = *in_flight > leave ? *in_flight - leave : 0;
+        unsigned wait = *in_flight > leave ? *in_flight - leave : 0, count;
         int r = refused ? 0 : io_uring_submit_and_wait(ring, wait);
 
-        if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY) {
+        busy = r == -EAGAIN || r == -EBUSY ? busy + 1 : 0;
+        if (r >= 0 && !refused && io_uring_sq_ready(ring) && ret_cut)
+            *ret_cut = true;
+        if (r < 0 && r != -EINTR && (!busy || busy > BUSY_TRIES)) {
             refused = true;
             leave = 0;
             *in_flight -= io_uring_sq_ready(ring);
         }
-        *in_flight -= reap(ring, done, arg);
+        count = reap(ring, done, arg);
+        *in_flight -= count;
+        busy = count ? 0 : busy;
         /* The kernel still uses the buffers of what it took: wait, without asking it. */
-        if (*in_flight > leave && (refused || r == -EAGAIN || r == -EBUSY))
+        if (*in_flight > leave && (refused || busy))
             sched_yield();
     } while (*in_flight > leave);
     return !refused;

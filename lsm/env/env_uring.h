@@ -49,10 +49,12 @@ int uring_init(struct io_uring *ring, unsigned entries);
 /*
  * Submit what has been prepared on the ring and wait until no more than `leave` of *in_flight
  * requests, those prepared included, are not done. done(arg, user_data, res) is called for each
- * that is, and *in_flight counts down. False when the kernel refuses to take requests any more:
- * then some were not done, none is in flight, and the ring must not be used again.
+ * that is, and *in_flight counts down. *ret_cut becomes true when the kernel has not taken all
+ * requests at once: then those that were linked to others may have been done before them. NULL is
+ * allowed. False when the kernel refuses to take requests any more: then some were not done, none
+ * is in flight, and the ring must not be used again.
  */
-bool uring_run(struct io_uring *ring, unsigned *in_flight, unsigned leave,
+bool uring_run(struct io_uring *ring, unsigned *in_flight, unsigned leave, bool *ret_cut,
                void (*done)(void *arg, uint64_t user_data, int res), void *arg);
 
 /* Rings by core: env_uring_core.c. */

@@ -12,9 +12,11 @@
  * A sync may run beside appends, as for other writers: it holds the writer's lock until everything
  * that was appended before is written, and lets go of it for fdatasync.
  *
- * A request that did not simply succeed is done again by a POSIX call, at the same offset; only if
- * that fails is it an error, and it sticks: what of the file is on disk is then unknown. A crash
- * leaves any part of the file.
+ * A buffer of which a request did not simply succeed is written again by a POSIX call, at the same
+ * offset; only if that fails is it an error, and it sticks: what of the file is on disk is then
+ * unknown. That goes for bringing it to the disk, too: pages that could not be are clean afterwards
+ * and may be gone, and the disk's error may have been told with that request for the only time. A
+ * crash leaves any part of the file.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -39,9 +41,9 @@ struct behind_kit {
 struct behind_buf {
     uint64_t offset; /* in the file */
     size_t len;
-    unsigned requests; /* in flight */
-    bool sent;         /* it is on its way, or was lost with the ring */
-    bool written;
+    unsigned requests;     /* in flight */
+    bool sent;             /* it is on its way, or was lost with the ring */
+    bool written, started; /* what its requests were to do is done */
 };
 
 struct behind_writer {
@@ -148,13 +150,13 @@ static void settle_locked(struct behind_writer *w, struct behind_buf *b) REQUIRE
     uint64_t written;
     int errnum = 0;
 
-    if (!b->written && !w->poison)
+    if (!(b->written && b->started) && !w->poison)
         errnum = env_posix_write(env_posix_writer_fd(w->file), &part, 1, b->offset, &written);
     if (errnum)
         w->poison = errnum;
     b->len = 0;
     b->requests = 0;
-    b->sent = b->written = false;
+    b->sent = b->written = b->started = false;
 }
 
 /* A buffer was written, or its way to the disk has begun. */
@@ -165,6 +167,8 @@ static void note_done_locked(void *arg, uint64_t user_data, int res) NO_TSA
 
     if (user_data % 2 == 0)
         b->written = res >= 0 && (size_t)res == b->len;
+    else
+        b->started = res == 0;
     if (--b->requests == 0)
         settle_locked(w, b);
 }
@@ -172,7 +176,8 @@ static void note_done_locked(void *arg, uint64_t user_data, int res) NO_TSA
 /* Submit what is prepared, and wait until no more than `leave` requests are in flight. */
 static void run_locked(struct behind_writer *w, unsigned leave) REQUIRES(w->mu)
 {
-    if (!w->kit->has_ring || uring_run(&w->kit->ring, &w->requests, leave, note_done_locked, w))
+    if (!w->kit->has_ring ||
+        uring_run(&w->kit->ring, &w->requests, leave, NULL, note_done_locked, w))
         return;
     atomic_store(&env_uring_of(w->head.env)->refused, true);
     io_uring_queue_exit(&w->kit->ring);

@@ -147,7 +147,7 @@ static bool run_reads(struct io_uring *ring, void *arg)
         io_uring_sqe_set_data64(sqe, i);
         count++;
     }
-    return uring_run(ring, &count, 0, note_read, b);
+    return uring_run(ring, &count, 0, NULL, note_read, b);
 }
 
 static void read_batch(struct env_uring *e, struct env_read *reads, unsigned count)
@@ -190,6 +190,7 @@ struct append_sync {
     struct iovec *iov;
     unsigned iov_count;
     int written, synced; /* results */
+    bool cut;            /* nobody knows which of the two came first */
 };
 
 enum {
@@ -220,7 +221,7 @@ static bool run_append_sync(struct io_uring *ring, void *arg)
     sqe = next_sqe(ring);
     io_uring_prep_fsync(sqe, a->fd, IORING_FSYNC_DATASYNC);
     io_uring_sqe_set_data64(sqe, DATA_SYNC);
-    return uring_run(ring, &count, 0, note_append_sync, a);
+    return uring_run(ring, &count, 0, &a->cut, note_append_sync, a);
 }
 
 int env_uring_append_sync(struct env_writer *w, const struct slice *parts, unsigned part_count)
@@ -242,9 +243,9 @@ int env_uring_append_sync(struct env_writer *w, const struct slice *parts, unsig
         (void)with_ring(env_uring_of(w->env), run_append_sync, &a);
     if (len && a.written >= 0 && (size_t)a.written == len) {
         w->len += len;
-        if (a.synced == 0)
+        if (a.synced == 0 && !a.cut)
             return 0;
-        if (a.synced != -ECANCELED && a.synced != -EINPROGRESS && a.synced != -EINTR)
+        if (a.synced && a.synced != -ECANCELED && a.synced != -EINPROGRESS && a.synced != -EINTR)
             return env_posix_writer_fail_sync(w, -a.synced);
     } else {
         err = env_posix_writer_append(w, parts, part_count);

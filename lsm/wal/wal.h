@@ -84,6 +84,11 @@ int wal_reader_open(struct env *env, uint64_t number, struct wal_reader **ret);
  */
 int wal_reader_open_since(struct env *env, uint64_t number, uint64_t oldest,
                           struct wal_reader **ret);
+/*
+ * Read no further than `len` bytes of the file, where a record ends: of a log that is being
+ * written, what lies behind may go away at any time. No effect where the file is not as long.
+ */
+void wal_reader_limit(struct wal_reader *r, uint64_t len);
 uint64_t wal_reader_file_len(const struct wal_reader *r); /* bytes, whatever they hold */
 enum wal_header_state wal_reader_header(const struct wal_reader *r);
 /* The sequence number after which the log begins; 0 without a whole header. */

@@ -224,6 +224,12 @@ int wal_reader_open_since(struct env *env, uint64_t number, uint64_t oldest,
     return 0;
 }
 
+void wal_reader_limit(struct wal_reader *r, uint64_t len)
+{
+    if (len < r->file_len)
+        r->file_len = len;
+}
+
 uint64_t wal_reader_file_len(const struct wal_reader *r)
 {
     return r->file_len;

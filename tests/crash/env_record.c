@@ -197,8 +197,11 @@ static void open_dir_locked(struct env_record *r, uint32_t dir, uint32_t parent,
     struct record_env *e = &r->envs[dir];
 
     r->record.dirs[dir] = (struct record_dir){copy_name(path), parent};
-    *e = (struct record_env){
-        .env = {.ops = &env_record_ops, .path = copy_name(path)}, .owner = r, .dir = dir};
+    *e = (struct record_env){.head = {.env = {.ops = &env_record_ops, .path = copy_name(path)},
+                                      .calls = &env_record_calls,
+                                      .mu = &r->mu},
+                             .owner = r,
+                             .dir = dir};
 }
 
 int memory_make_dir_locked(struct env_record *r, uint32_t parent, const char *path,
@@ -288,7 +291,7 @@ void env_record_free(struct env_record *r)
             free(r->dirs[i].names[k].name);
         }
         free(r->dirs[i].names);
-        free(r->envs[i].env.path);
+        free(r->envs[i].head.env.path);
     }
     record_free(&r->record);
     cond_done(&r->held_cond);
@@ -298,7 +301,7 @@ void env_record_free(struct env_record *r)
 
 struct env *env_record_env(struct env_record *r)
 {
-    return &r->envs[DISK_DIR_STORE].env;
+    return &r->envs[DISK_DIR_STORE].head.env;
 }
 
 struct env *env_record_env_of(struct env_record *r, const char *path)
@@ -308,7 +311,7 @@ struct env *env_record_env_of(struct env_record *r, const char *path)
     mutex_lock(&r->mu);
     for (uint32_t i = 0; i < DISK_DIR_MAX && !env; i++)
         if (r->record.dirs[i].path && strcmp(r->record.dirs[i].path, path) == 0)
-            env = &r->envs[i].env;
+            env = &r->envs[i].head.env;
     mutex_unlock(&r->mu);
     return env;
 }

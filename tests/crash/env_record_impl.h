@@ -5,7 +5,7 @@
 #define TESTS_CRASH_ENV_RECORD_IMPL_H
 
 #include "crash/env_record.h"
-#include "lsm/base/mutex.h"
+#include "lib/memory_handles.h"
 
 /* Holders: each of its names, readers and writers. All fields are guarded by env_record.mu. */
 struct memory_file {
@@ -28,7 +28,7 @@ struct memory_dir {
 
 /* A directory as an environment. */
 struct record_env {
-    struct env env;
+    struct memory_head head;
     struct env_record *owner;
     uint32_t dir;
 };
@@ -45,6 +45,7 @@ struct env_record {
 };
 
 extern const struct env_ops env_record_ops;
+extern const struct memory_calls env_record_calls;
 
 static inline struct record_env *record_env_of(struct env *env)
 {

@@ -23,11 +23,6 @@ struct memory_writer {
     uint64_t reserved;
 };
 
-struct memory_reader {
-    struct env_reader head;
-    struct memory_file *file;
-};
-
 static struct env_record *owner_of(struct env *env)
 {
     return record_env_of(env)->owner;
@@ -225,92 +220,46 @@ static int writer_close(struct env_writer *head)
     return 0;
 }
 
-static int reader_open(struct env *env, const char *name, struct env_reader **ret)
-{
-    struct env_record *r = owner_of(env);
-    struct memory_reader *reader;
-    struct memory_name *n;
+/* --- For memory_handles.c --- */
 
-    mutex_lock(&r->mu);
-    n = memory_find_locked(r, record_env_of(env)->dir, name);
-    if (!n) {
-        mutex_unlock(&r->mu);
-        return -ENOENT;
-    }
-    reader = calloc(1, sizeof(*reader));
-    CHECK(reader);
-    reader->file = n->file;
-    reader->file->refs++;
-    mutex_unlock(&r->mu);
-    reader->head.env = env;
-    reader->head.name = copy_name(name);
-    *ret = &reader->head;
-    return 0;
+static void *open_locked(struct env *env, const char *name) NO_TSA
+{
+    struct memory_name *n = memory_find_locked(owner_of(env), record_env_of(env)->dir, name);
+
+    if (!n)
+        return NULL;
+    n->file->refs++;
+    return n->file;
 }
 
-static int reader_read(struct env_reader *head, uint64_t offset, size_t len, void *buf,
-                       size_t *ret_len)
+static void close_locked(struct env *env, void *file)
 {
-    struct env_record *r = owner_of(head->env);
-
-    mutex_lock(&r->mu);
-    *ret_len = memory_read_locked(((struct memory_reader *)head)->file, offset, len, buf);
-    mutex_unlock(&r->mu);
-    return 0;
+    (void)env;
+    memory_file_unref_locked(file);
 }
 
-static int reader_len(struct env_reader *head, uint64_t *ret_len)
+static uint64_t len_locked(const void *file)
 {
-    struct env_record *r = owner_of(head->env);
-
-    mutex_lock(&r->mu);
-    *ret_len = ((struct memory_reader *)head)->file->len;
-    mutex_unlock(&r->mu);
-    return 0;
+    return ((const struct memory_file *)file)->len;
 }
 
-static void reader_prefetch(struct env_reader *head, uint64_t offset, uint64_t len)
+static size_t read_locked(const void *file, uint64_t offset, size_t len, void *buf)
 {
-    (void)head;
-    (void)offset;
-    (void)len;
+    return memory_read_locked(file, offset, len, buf);
 }
 
-static void reader_close(struct env_reader *head)
+static const char *nth_name_locked(struct env *env, size_t n) NO_TSA
 {
-    struct env_record *r = owner_of(head->env);
+    const struct memory_dir *dir = &owner_of(env)->dirs[record_env_of(env)->dir];
 
-    mutex_lock(&r->mu);
-    memory_file_unref_locked(((struct memory_reader *)head)->file);
-    mutex_unlock(&r->mu);
-    free(head->name);
-    free(head);
+    return n < dir->count ? dir->names[n].name : NULL;
 }
 
-/* `each` may change the directory: it gets the names of the moment when the listing began. */
-static int list(struct env *env, int (*each)(void *arg, const char *name), void *arg)
-{
-    struct env_record *r = owner_of(env);
-    struct memory_dir *dir = &r->dirs[record_env_of(env)->dir];
-    char **names;
-    size_t count;
-    int answer = 0;
+const struct memory_calls env_record_calls = {
+    open_locked, close_locked, len_locked, read_locked, nth_name_locked,
+};
 
-    mutex_lock(&r->mu);
-    count = dir->count;
-    names = calloc(count + 1, sizeof(*names));
-    CHECK(names);
-    for (size_t i = 0; i < count; i++)
-        names[i] = copy_name(dir->names[i].name);
-    mutex_unlock(&r->mu);
-    for (size_t i = 0; i < count; i++) {
-        if (!answer)
-            answer = each(arg, names[i]);
-        free(names[i]);
-    }
-    free(names);
-    return answer;
-}
+/* --- Names --- */
 
 static int remove_file(struct env *env, const char *name)
 {
@@ -425,7 +374,7 @@ static int branch(struct env *env, const char *path, struct env **ret)
     mutex_unlock(&r->mu);
     if (err)
         return err_raise(-err, "%s: there is something already", path);
-    *ret = &r->envs[dir].env;
+    *ret = &r->envs[dir].head.env;
     return 0;
 }
 
@@ -490,11 +439,6 @@ static int keep_aside(struct env *env, const char *name)
     return 0;
 }
 
-static void close_env(struct env *env)
-{
-    (void)env;
-}
-
 const struct env_ops env_record_ops = {
     .writer_create = writer_create,
     .writer_append = writer_append,
@@ -503,12 +447,12 @@ const struct env_ops env_record_ops = {
     .writer_zero = writer_zero,
     .writer_truncate = writer_truncate,
     .writer_close = writer_close,
-    .reader_open = reader_open,
-    .reader_read = reader_read,
-    .reader_len = reader_len,
-    .reader_prefetch = reader_prefetch,
-    .reader_close = reader_close,
-    .list = list,
+    .reader_open = memory_reader_open,
+    .reader_read = memory_reader_read,
+    .reader_len = memory_reader_len,
+    .reader_prefetch = memory_reader_prefetch,
+    .reader_close = memory_reader_close,
+    .list = memory_list,
     .remove = remove_file,
     .replace_small = replace_small,
     .sync_file = sync_file,
@@ -518,5 +462,5 @@ const struct env_ops env_record_ops = {
     .link_out = link_out,
     .discard = discard,
     .keep_aside = keep_aside,
-    .close = close_env,
+    .close = memory_close_nothing,
 };

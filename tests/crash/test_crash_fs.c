@@ -140,10 +140,10 @@ static void run_long(uint64_t seed)
         uint64_t what = rng_below(&rng, 40);
 
         do_step(t, 2 * (size_t)rng_below(&rng, tree_op_count) + (rng_below(&rng, 8) == 0));
-        if (what == 0 && lsm_flush(fs_db(t->fs)))
-            fail_msg("%s: flush: %s", name, lsm_detail());
-        if (what == 1 && lsm_compact_range(fs_db(t->fs), NULL, 0, NULL, 0))
-            fail_msg("%s: compact: %s", name, lsm_detail());
+        if (what == 0)
+            tree_flush(t);
+        if (what == 1)
+            tree_compact(t);
     }
     tree_sweep(t, crash_exhaustive() ? 1 : 4);
     tree_free(t);

@@ -5,6 +5,7 @@
 
 #include "lib/cmocka_all.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,11 +30,11 @@ static struct lsm_options options(void)
     return o;
 }
 
-static int open_fs(struct env_record *disk, struct fs **ret)
+static int open_on(struct env *env, struct fs **ret)
 {
     struct lsm_options o = options();
     struct lsm_db *db;
-    int err = db_open(env_record_env(disk), &o, &db);
+    int err = db_open(env, &o, &db);
 
     if (err)
         return err;
@@ -43,23 +44,63 @@ static int open_fs(struct env_record *disk, struct fs **ret)
     return err;
 }
 
-struct tree *tree_new(const struct disk_image *base, const char *scenario)
+static int open_fs(struct env_record *disk, struct fs **ret)
+{
+    return open_on(env_record_env(disk), ret);
+}
+
+static uint64_t digest_now(struct tree *t)
+{
+    uint64_t digest;
+    bool mark;
+    int err = tree_digest(t->fs, &digest, &mark);
+
+    if (err)
+        fail_msg("%s: the tree cannot be read: %s", t->scenario, lsm_detail());
+    return digest;
+}
+
+static struct tree *prepare(const struct disk_image *base, const char *scenario, unsigned env_flags)
 {
     struct tree *t = calloc(1, sizeof(*t));
-    bool mark;
 
     assert_non_null(t);
     snprintf(t->scenario, sizeof(t->scenario), "%s", scenario);
     t->rng.state = crash_seed();
-    t->disk = env_record_new(base, 0);
-    assert_int_equal(open_fs(t->disk, &t->fs), 0);
-    assert_int_equal(tree_digest(t->fs, &t->states[0].digest, &mark), 0);
+    t->disk = env_record_new(base, env_flags);
+    return t;
+}
+
+static void start(struct tree *t)
+{
+    t->states[0].digest = digest_now(t);
     t->first_point = t->begun = env_record_point(t->disk);
+}
+
+struct tree *tree_new(const struct disk_image *base, const char *scenario)
+{
+    struct tree *t = prepare(base, scenario, 0);
+
+    assert_int_equal(open_fs(t->disk, &t->fs), 0);
+    start(t);
+    return t;
+}
+
+struct tree *tree_new_failing(const struct disk_image *base, const char *scenario,
+                              const struct tree *twin)
+{
+    struct tree *t = prepare(base, scenario, ENV_RECORD_RESERVES);
+
+    t->twin = twin;
+    assert_int_equal(env_fault_open(env_record_env(t->disk), &t->fault), 0);
+    assert_int_equal(open_on(env_fault_env(t->fault), &t->fs), 0);
+    start(t);
     return t;
 }
 
 void tree_free(struct tree *t)
 {
+    env_fault_close(t->fault);
     env_record_free(t->disk);
     free(t);
 }
@@ -71,21 +112,75 @@ void tree_begin(struct tree *t)
 
 void tree_note(struct tree *t)
 {
-    bool mark;
-
     assert_true(t->state_count + 1 < TREE_STATE_MAX);
     t->state_count++;
     t->states[t->state_count].begun = t->begun;
     t->states[t->state_count].synced = SIZE_MAX;
-    assert_int_equal(tree_digest(t->fs, &t->states[t->state_count].digest, &mark), 0);
+    t->states[t->state_count].digest = digest_now(t);
     tree_begin(t);
+}
+
+static bool is_sticky(struct tree *t)
+{
+    struct lsm_stats stats;
+
+    assert_int_equal(lsm_stats(fs_db(t->fs), &stats), 0);
+    return stats.sticky_err != 0;
+}
+
+bool tree_may_fail(struct tree *t, int err)
+{
+    int errnum = lsm_errno(err);
+
+    return t->fault && env_fault_happened(t->fault) && !lsm_is_damage(err) &&
+           (errnum == EIO || errnum == ENOSPC || (errnum == EROFS && is_sticky(t)));
+}
+
+void tree_note_failure(struct tree *t, int err)
+{
+    size_t n = t->state_count;
+
+    if (digest_now(t) != t->states[n].digest)
+        fail_msg("%s: what failed (%s) has changed the tree", t->scenario, lsm_strerror(err));
+    if (!is_sticky(t)) {
+        t->refused = true;
+    } else if (!t->sticky && t->twin && !t->refused && n < t->twin->state_count) {
+        assert_int_equal(t->states[n].digest, t->twin->states[n].digest);
+        t->in_doubt = true;
+        t->doubt_after = n;
+        t->doubt_begun = t->begun;
+        t->doubt_digest = t->twin->states[n + 1].digest;
+    }
+    t->sticky = is_sticky(t);
+}
+
+/* What changes nothing that is seen, and may fail. */
+static void work(struct tree *t, int err, const char *doing)
+{
+    if (err && !tree_may_fail(t, err))
+        fail_msg("%s: %s: %s (%s)", t->scenario, doing, lsm_strerror(err), lsm_detail());
+    if (err && digest_now(t) != t->states[t->state_count].digest)
+        fail_msg("%s: a %s that failed has changed the tree", t->scenario, doing);
+    t->sticky = is_sticky(t);
 }
 
 void tree_sync(struct tree *t)
 {
-    assert_int_equal(fs_sync(t->fs), 0);
-    if (t->states[t->state_count].synced == SIZE_MAX)
+    int err = fs_sync(t->fs);
+
+    work(t, err, "sync");
+    if (!err && t->states[t->state_count].synced == SIZE_MAX)
         t->states[t->state_count].synced = env_record_point(t->disk);
+}
+
+void tree_flush(struct tree *t)
+{
+    work(t, lsm_flush(fs_db(t->fs)), "flush");
+}
+
+void tree_compact(struct tree *t)
+{
+    work(t, lsm_compact_range(fs_db(t->fs), NULL, 0, NULL, 0), "compaction");
 }
 
 static void note_problem(void *arg, const struct check_problem *p)
@@ -170,6 +265,9 @@ static const char *judge(void *arg, size_t point, const struct crash_outcome *o)
     for (size_t n = least; n <= most; n++)
         if (t->states[n].digest == o->digest)
             return NULL;
+    if (t->in_doubt && t->doubt_digest == o->digest && least <= t->doubt_after &&
+        most >= t->doubt_after && t->doubt_begun <= point)
+        return NULL;
     return "shows none of the trees that it may show";
 }
 
@@ -179,6 +277,7 @@ void tree_sweep(struct tree *t, unsigned share)
     struct crash_sweep sweep = {.scenario = t->scenario,
                                 .subject = &subject,
                                 .first_point = t->first_point,
+                                .env_flags = t->fault ? ENV_RECORD_RESERVES : 0,
                                 .share = share};
 
     env_record_kill(t->disk);

@@ -119,59 +119,71 @@ static void walk(struct trial *t, const struct lsm_snapshot *snapshot)
     lsm_iter_free(it);
 }
 
-/* What is read is what it was without a failure, or an error. */
-static void get(struct trial *t, unsigned n, const struct lsm_value *want, int want_err)
-{
-    struct lsm_value v;
-    char key[16];
-    int err = lsm_get(t->db, NULL, key, (size_t)sprintf(key, "key%04u", n), &v);
-
-    if (err && err != -ENOENT) {
-        trial_answer(t, "get", err);
-        return;
-    }
-    if (err != want_err ||
-        (!err && !slice_eq(slice_of(v.data, v.len), slice_of(want->data, want->len))))
-        trial_fail(t, "get of %s gives something else", key);
-    if (!err)
-        lsm_value_done(&v);
-}
-
 enum {
     READ_COUNT = 12
 };
 
+/* What the scenario of reading asks for, and the answers without a failure. */
+struct reading {
+    char names[READ_COUNT][16];
+    struct lsm_key keys[READ_COUNT];
+    struct lsm_value values[READ_COUNT];
+    int errs[READ_COUNT];
+    struct buf want[READ_COUNT];
+    bool is_there[READ_COUNT];
+};
+
+static void learn(struct trial *t, struct reading *r)
+{
+    for (unsigned i = 0; i < READ_COUNT; i++)
+        r->keys[i] = (struct lsm_key){r->names[i], (size_t)sprintf(r->names[i], "key%04u", i * 5)};
+    CHECK(!lsm_multi_get(t->db, NULL, r->keys, READ_COUNT, r->values, r->errs));
+    for (unsigned i = 0; i < READ_COUNT; i++) {
+        r->is_there[i] = !r->errs[i];
+        if (r->errs[i])
+            continue;
+        CHECK(!buf_assign(&r->want[i], r->values[i].data, r->values[i].len));
+        lsm_value_done(&r->values[i]);
+    }
+}
+
+/* What is read is what it was without a failure, or an error. */
+static void check_read(struct trial *t, struct reading *r, unsigned i)
+{
+    int err = r->errs[i];
+
+    if (err && err != -ENOENT)
+        return;
+    if (!err != r->is_there[i] ||
+        (!err && !slice_eq(slice_of(r->values[i].data, r->values[i].len), buf_slice(&r->want[i]))))
+        trial_fail(t, "%s gives something else", r->names[i]);
+    if (!err)
+        lsm_value_done(&r->values[i]);
+}
+
+/* The store is opened again first, so that nothing is in the cache. */
 static void read_all(struct trial *t)
 {
-    struct lsm_value want[READ_COUNT], values[READ_COUNT];
-    int want_errs[READ_COUNT], errs[READ_COUNT];
-    struct lsm_key keys[READ_COUNT];
-    char names[READ_COUNT][16];
+    struct reading r = {0};
 
-    for (unsigned i = 0; i < READ_COUNT; i++)
-        keys[i] = (struct lsm_key){names[i], (size_t)sprintf(names[i], "key%04u", i * 5)};
     open_whole(t);
-    CHECK(!lsm_multi_get(t->db, NULL, keys, READ_COUNT, want, want_errs));
-    /* Nothing of it in the cache any more. */
-    block_cache_set_keep_max(t->db->cache, 0);
+    learn(t, &r);
+    CHECK(!lsm_close(t->db));
+    open_whole(t);
     arm(t);
-    trial_answer(t, "multi-get", lsm_multi_get(t->db, NULL, keys, READ_COUNT, values, errs));
-    for (unsigned i = 0; i < READ_COUNT; i++) {
-        if (errs[i] && errs[i] != -ENOENT)
-            continue;
-        if (errs[i] != want_errs[i] ||
-            (!errs[i] && !slice_eq(slice_of(values[i].data, values[i].len),
-                                   slice_of(want[i].data, want[i].len))))
-            trial_fail(t, "multi-get of %s gives something else", names[i]);
-        if (!errs[i])
-            lsm_value_done(&values[i]);
-    }
+    trial_answer(t, "multi-get", lsm_multi_get(t->db, NULL, r.keys, READ_COUNT, r.values, r.errs));
     for (unsigned i = 0; i < READ_COUNT; i++)
-        get(t, i * 5, &want[i], want_errs[i]);
+        check_read(t, &r, i);
     for (unsigned i = 0; i < READ_COUNT; i++) {
-        if (!want_errs[i])
-            lsm_value_done(&want[i]);
+        r.errs[i] = lsm_get(t->db, NULL, r.keys[i].data, r.keys[i].len, &r.values[i]);
+        if (r.errs[i] != -ENOENT)
+            trial_answer(t, "get", r.errs[i]);
+        check_read(t, &r, i);
     }
+    call_faults_pause();
+    for (unsigned i = 0; i < READ_COUNT; i++)
+        buf_free(&r.want[i]);
+    call_faults_resume();
     walk(t, NULL);
 }
 
@@ -382,14 +394,36 @@ const struct scenario scenarios[] = {
 };
 const unsigned scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);
 
+/* --- Trying them --- */
+
+static char *pattern_dir;
+static char pattern_path[600];
+static unsigned pattern_batches;
+
+int scenario_pattern_make(void **state)
+{
+    (void)state;
+    pattern_dir = scratch_new();
+    snprintf(pattern_path, sizeof(pattern_path), "%s/pattern", pattern_dir);
+    pattern_batches = trial_pattern_make(pattern_path);
+    return 0;
+}
+
+int scenario_pattern_remove(void **state)
+{
+    (void)state;
+    scratch_free(pattern_dir);
+    return 0;
+}
+
 /* Returns the calls that there were; *ret_failed is whether one has failed. */
-static uint64_t try_once(const struct scenario *s, struct trial *t, unsigned batches,
-                         bool *ret_failed)
+static uint64_t try_once(const struct scenario *s, struct trial *t, bool *ret_failed)
 {
     uint64_t count;
 
     t->name = s->name;
-    trial_begin(t, batches);
+    t->pattern = pattern_path;
+    trial_begin(t, pattern_batches);
     s->run(t);
     count = call_faults_count();
     *ret_failed = call_faults_happened();
@@ -398,22 +432,22 @@ static uint64_t try_once(const struct scenario *s, struct trial *t, unsigned bat
     return count;
 }
 
-unsigned scenario_try(const struct scenario *s, const struct trial *pattern, unsigned batches,
-                      unsigned tries, uint64_t *seed)
+unsigned scenario_try(const struct scenario *s, const struct trial *plan, unsigned tries,
+                      uint64_t *seed)
 {
     struct rng rng = {*seed};
-    struct trial t = *pattern;
+    struct trial t = *plan;
     uint64_t count, step;
     unsigned failures = 0;
     bool failed;
 
     t.nth = UINT64_MAX;
-    count = try_once(s, &t, batches, &failed);
+    count = try_once(s, &t, &failed);
     step = count / tries + 1;
     /* With threads no two runs make the same calls: the end is where nothing fails any more. */
     for (t.nth = 1 + rng_below(&rng, step); tries && (t.nth <= count || failed);
          t.nth += step, tries--) {
-        try_once(s, &t, batches, &failed);
+        try_once(s, &t, &failed);
         failures += failed;
     }
     *seed = rng.state;

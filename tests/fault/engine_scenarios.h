@@ -17,13 +17,16 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const unsigned scenario_count;
 
+/* Set up, and tear down, for a group of tests: the store that all trials begin with. */
+int scenario_pattern_make(void **state);
+int scenario_pattern_remove(void **state);
 /*
  * Make store after store and let the calls that t says fail one after the other, from the first to
  * the last that a run makes; or about `tries` of them, at places that *seed chooses. Returns how
  * many have failed.
  */
-unsigned scenario_try(const struct scenario *s, const struct trial *t, unsigned batches,
-                      unsigned tries, uint64_t *seed);
+unsigned scenario_try(const struct scenario *s, const struct trial *t, unsigned tries,
+                      uint64_t *seed);
 /* $TEST_ROUNDS, 0 for all, or `fallback`. */
 unsigned scenario_tries_wanted(unsigned fallback);
 /* Is it one that $TEST_SCENARIO asks for? */

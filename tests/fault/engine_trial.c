@@ -20,7 +20,7 @@ enum {
     BATCH_KEY_COUNT = 60,
     BATCH_VALUE_LEN_MAX = 1500,
     /* What can find the disk full: no failed sync, after which nobody knows what is on disk. */
-    SPACE_KINDS = CALL_CREATE | CALL_WRITE | CALL_TRUNCATE | CALL_RESERVE,
+    SPACE_KINDS = CALL_CREATE | CALL_WRITE | CALL_TRUNCATE | CALL_RESERVE | CALL_RING_WRITE,
 };
 
 void trial_fail(const struct trial *t, const char *fmt, ...)
@@ -237,7 +237,7 @@ void trial_begin(struct trial *t, unsigned batches)
     t->log[0] = 0;
     if (!t->cut_power)
         return;
-    CHECK(!env_posix_open(t->store, 0, &base));
+    CHECK(!env_uring_open(t->store, t->io_uring ? 0 : ENV_NO_URING, &base));
     CHECK(!env_fault_open(base, &t->fault));
 }
 
@@ -270,6 +270,8 @@ int trial_answer(struct trial *t, const char *what, int answer)
     t->failed = true;
     if (!call_faults_happened())
         trial_fail(t, "%s: failed by itself: %s, %s", what, lsm_strerror(answer), detail);
+    if (t->must_not_show)
+        trial_fail(t, "%s: not done in another way: %s, %s", what, lsm_strerror(answer), detail);
     if (!fits(t, answer))
         trial_fail(t, "%s: another error: %s, %s", what, lsm_strerror(answer), detail);
     if (lsm_is_damage(answer))
@@ -383,6 +385,8 @@ static void check_sticky(struct trial *t)
             trial_fail(t, "a failure's text without a failure: %s", stats.sticky_text);
         return;
     }
+    if (t->must_not_show)
+        trial_fail(t, "read-only, and must not be: %s", stats.sticky_text);
     if ((t->code == ENOSPC || t->code == EDQUOT) && !(t->kinds & ~(unsigned)SPACE_KINDS))
         trial_fail(t, "a full disk has made it read-only: %s", stats.sticky_text);
     if (!stats.sticky_text[0])

@@ -20,12 +20,13 @@ enum {
 };
 
 struct trial {
-    /* Set by the caller. */
+    /* Set by the caller, the first two by scenario_try. */
     const char *name;    /* of the scenario, for messages */
     const char *pattern; /* directory of the store that each trial begins with */
     bool cut_power;      /* at the end of it, what is not durable is lost */
-    bool io_uring;       /* only where no call of the kernel is to fail */
-    unsigned kinds;      /* what fails, and how */
+    bool io_uring;
+    bool must_not_show; /* what fails is done in another way: nobody gets an error */
+    unsigned kinds;     /* what fails, and how */
     int code;
     uint64_t nth;
     enum call_scope scope;

@@ -16,7 +16,6 @@
 
 #include "fault/engine_scenarios.h"
 #include "lib/rng.h"
-#include "lib/scratch.h"
 
 enum {
     TRIES_PER_KIND = 1, /* unless TEST_ROUNDS says otherwise; 0: no limit */
@@ -53,10 +52,6 @@ static const struct {
      CALL_FOREVER},
 };
 
-static char *pattern_dir;
-static char pattern[600];
-static unsigned batches;
-
 static void try_scenario(const struct scenario *s, bool cut_power)
 {
     unsigned failed = 0, tries = scenario_tries_wanted(TRIES_PER_KIND);
@@ -64,10 +59,8 @@ static void try_scenario(const struct scenario *s, bool cut_power)
     const char *only = getenv("TEST_FAILURE");
 
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        struct trial t = {.pattern = pattern,
-                          .cut_power = cut_power,
-                          .kinds = failures[i].kinds,
-                          .scope = failures[i].scope};
+        struct trial t = {
+            .cut_power = cut_power, .kinds = failures[i].kinds, .scope = failures[i].scope};
 
         if (only && strtoul(only, NULL, 0) != i)
             continue;
@@ -78,7 +71,7 @@ static void try_scenario(const struct scenario *s, bool cut_power)
             t.code = failures[i].codes[k];
             /* One of the errors, or all. */
             if (tries == SCENARIO_TRIES_ALL || k == at % 4)
-                failed += scenario_try(s, &t, batches, tries, &at);
+                failed += scenario_try(s, &t, tries, &at);
         }
     }
     printf("%s%s: %u calls have failed, TEST_SEED=%llu\n", s->name, cut_power ? ", power cut" : "",
@@ -104,22 +97,6 @@ static void any_call_that_fails_and_a_power_cut_leave_what_was_synced(void **sta
     }
 }
 
-static int make_pattern(void **state)
-{
-    (void)state;
-    pattern_dir = scratch_new();
-    snprintf(pattern, sizeof(pattern), "%s/pattern", pattern_dir);
-    batches = trial_pattern_make(pattern);
-    return 0;
-}
-
-static int remove_pattern(void **state)
-{
-    (void)state;
-    scratch_free(pattern_dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,5 +104,5 @@ int main(void)
         cmocka_unit_test(any_call_that_fails_and_a_power_cut_leave_what_was_synced),
     };
 
-    return cmocka_run_group_tests(tests, make_pattern, remove_pattern);
+    return cmocka_run_group_tests(tests, scenario_pattern_make, scenario_pattern_remove);
 }

@@ -14,15 +14,10 @@
 
 #include "fault/engine_scenarios.h"
 #include "lib/rng.h"
-#include "lib/scratch.h"
 
 enum {
     TRIES = 15
 };
-
-static char *pattern_dir;
-static char pattern[600];
-static unsigned batches;
 
 static void try_all(enum call_scope scope, bool io_uring)
 {
@@ -30,16 +25,13 @@ static void try_all(enum call_scope scope, bool io_uring)
     unsigned total = 0;
 
     for (unsigned i = 0; i < scenario_count; i++) {
-        const struct trial t = {.pattern = pattern,
-                                .io_uring = io_uring,
-                                .kinds = CALL_ALLOC,
-                                .code = ENOMEM,
-                                .scope = scope};
+        const struct trial t = {
+            .io_uring = io_uring, .kinds = CALL_ALLOC, .code = ENOMEM, .scope = scope};
         unsigned failed;
 
         if (!scenario_is_wanted(&scenarios[i]))
             continue;
-        failed = scenario_try(&scenarios[i], &t, batches, scenario_tries_wanted(TRIES), &at);
+        failed = scenario_try(&scenarios[i], &t, scenario_tries_wanted(TRIES), &at);
         printf("%s: %u allocations have failed, TEST_SEED=%llu\n", scenarios[i].name, failed,
                (unsigned long long)seed);
         total += failed;
@@ -65,22 +57,6 @@ static void no_memory_from_some_moment_on_does_no_harm(void **state)
     try_all(CALL_FOREVER, false);
 }
 
-static int make_pattern(void **state)
-{
-    (void)state;
-    pattern_dir = scratch_new();
-    snprintf(pattern, sizeof(pattern), "%s/pattern", pattern_dir);
-    batches = trial_pattern_make(pattern);
-    return 0;
-}
-
-static int remove_pattern(void **state)
-{
-    (void)state;
-    scratch_free(pattern_dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,5 +65,5 @@ int main(void)
         cmocka_unit_test(no_memory_from_some_moment_on_does_no_harm),
     };
 
-    return cmocka_run_group_tests(tests, make_pattern, remove_pattern);
+    return cmocka_run_group_tests(tests, scenario_pattern_make, scenario_pattern_remove);
 }

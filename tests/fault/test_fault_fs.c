@@ -37,6 +37,11 @@ static const struct fs_failure failures[] = {
     {.kinds = CALL_RESERVE, .code = ENOSPC, .scope = CALL_FOREVER},
     {.kinds = CALL_LIST | CALL_STAT | CALL_SPACE, .code = EIO},
     {.kinds = CALL_MKDIR | CALL_LINK | CALL_COPY, .code = EIO},
+    {.kinds = CALL_RING_SETUP, .code = ENOMEM},
+    {.kinds = CALL_RING_ENTER, .code = EPERM, .scope = CALL_FOREVER},
+    {.kinds = CALL_RING_READ | CALL_READ, .code = EIO, .scope = CALL_FOREVER},
+    {.kinds = CALL_RING_WRITE | CALL_WRITE, .code = EIO, .scope = CALL_SHORT},
+    {.kinds = CALL_RING_WRITE | CALL_WRITE, .code = ENOSPC, .scope = CALL_SHORT_FOREVER},
 };
 
 static char *pattern_dir;

@@ -7,6 +7,9 @@
  * A sync that does not fail does nothing: the tests lose their unsynced bytes, if they do, by other
  * means than a power cut, and a run has thousands of syncs.
  *
+ * Of io_uring, a program that is linked so has a simulation (call_ring.c): the same on every
+ * kernel. It does requests as late as it may, and in any order that it may, by a seed.
+ *
  * One plan at a time, for the whole process. Any thread may be hit.
  */
 #ifndef TESTS_LIB_CALL_FAULTS_H
@@ -35,6 +38,13 @@ enum {
     CALL_SPACE = 1 << 15,
     CALL_THREAD = 1 << 16, /* a new one */
     CALL_COPY = 1 << 17,   /* copy_file_range */
+    /* Of io_uring, which call_ring.c stands in for. */
+    CALL_RING_SETUP = 1 << 18, /* of a ring, or looking what it can do */
+    CALL_RING_ENTER = 1 << 19, /* handing requests over; half: only half of them are taken */
+    CALL_RING_READ = 1 << 20,  /* requests */
+    CALL_RING_WRITE = 1 << 21,
+    CALL_RING_SYNC = 1 << 22,  /* of a file */
+    CALL_RING_START = 1 << 23, /* of bringing bytes to the disk: when it fails they are lost */
 };
 
 enum call_scope {
@@ -47,7 +57,7 @@ enum call_scope {
 
 /* Let the nth call (from 1, counted from now) of the kinds fail with errno `code`. */
 void call_faults_arm(unsigned kinds, uint64_t nth, int code, enum call_scope scope);
-/* End it. Whether a call has failed. */
+/* End it. Whether a call has failed, or done half of its work. */
 bool call_faults_disarm(void);
 bool call_faults_happened(void);
 /* What the calling thread does in between is the test's own: its calls neither count nor fail. */
@@ -55,7 +65,11 @@ void call_faults_pause(void);
 void call_faults_resume(void);
 /* Calls of the kinds that were armed last, since then. */
 uint64_t call_faults_count(void);
-/* Print to standard error where the call was that failed last. */
+/* Whether every write there was, by whatever call, was done when the last sync of a file began. */
+bool call_faults_all_synced(void);
+/* Print to standard error where the call was that failed first. */
 void call_faults_tell(void);
+/* Another order of requests, in rings that are made from now on. */
+void call_ring_seed(uint64_t seed);
 
 #endif

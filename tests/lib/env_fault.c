@@ -152,8 +152,16 @@ void env_fault_fail(struct env_fault *f, unsigned kinds, uint64_t nth, int code,
     mutex_unlock(&f->mu);
 }
 
+void env_fault_fail_way(struct env_fault *f, enum env_fault_way way)
+{
+    mutex_lock(&f->mu);
+    f->fail_way = way;
+    mutex_unlock(&f->mu);
+}
+
 void env_fault_cut_power(struct env_fault *f)
 {
+    env_fault_fail_way(f, ENV_FAULT_BEFORE);
     env_fault_fail(f, ENV_FAULT_ALL, 1, EIO, true);
 }
 

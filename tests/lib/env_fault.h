@@ -53,6 +53,16 @@ struct env *env_fault_env(struct env_fault *f);
  * private code, and with `forever` all later ones too. Replaces what was set before; code 0: none.
  */
 void env_fault_fail(struct env_fault *f, unsigned kinds, uint64_t nth, int code, bool forever);
+/*
+ * What a call that fails has done all the same. An append that fails is undone, as env.h says, but
+ * the bytes were there. A call that is not named does nothing.
+ */
+enum env_fault_way {
+    ENV_FAULT_BEFORE, /* nothing; this is so at first */
+    ENV_FAULT_HALF, /* half of an append; half of the temporary file of a small one's replacement */
+    ENV_FAULT_LATE, /* all of an append, a sync, a replacement, a creation, a cut */
+};
+void env_fault_fail_way(struct env_fault *f, enum env_fault_way way);
 /* Whether a failure that was set has happened. */
 bool env_fault_happened(struct env_fault *f);
 /* Calls of the kinds so far, failed ones included. */

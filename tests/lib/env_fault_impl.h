@@ -35,6 +35,7 @@ struct env_fault {
     uint64_t fail_in;                 /* [mu] calls until the failure; 0: it has happened */
     int fail_code;                    /* [mu] */
     bool fail_forever;                /* [mu] */
+    enum env_fault_way fail_way;      /* [mu] */
     bool happened;                    /* [mu] */
     bool remember_removed;            /* [mu] */
     bool no_links;                    /* [mu] */
@@ -55,5 +56,15 @@ struct fault_file *fault_file_find_locked(struct env_fault *f, const char *name)
 /* Account for the file's new extent: -ENOSPC and no change when the disk is full. */
 int fault_file_resize_locked(struct env_fault *f, struct fault_file *file, uint64_t len,
                              uint64_t reserved) REQUIRES(f->mu);
+
+/*
+ * What calls that fail have done in the wrapped environment: env_fault_part.c. Failures of it are
+ * of no interest, and leave the thread's err_detail alone.
+ */
+void fault_part_append(struct env_writer *base, const struct slice *parts, unsigned part_count,
+                       enum env_fault_way way);
+void fault_part_create(struct env *base, const char *name, enum env_fault_way way);
+void fault_part_replace(struct env *base, const char *name, struct slice contents,
+                        enum env_fault_way way);
 
 #endif

@@ -22,6 +22,9 @@ struct fault_reader {
     struct env_reader *base;
 };
 
+/* What the call of this thread that begin has failed does all the same. */
+static _Thread_local enum env_fault_way way;
+
 static int begin(struct env_fault *f, unsigned kind, const char *name);
 
 /* Whether a call of this kind fails now. */
@@ -29,6 +32,7 @@ static int begin_locked(struct env_fault *f, unsigned kind, const char *name) RE
 {
     if (f->origin)
         return begin(f->origin, kind, name);
+    way = ENV_FAULT_BEFORE;
     f->calls[__builtin_ctz(kind)]++;
     if (!f->fail_code || !(f->fail_kinds & kind))
         return 0;
@@ -37,6 +41,7 @@ static int begin_locked(struct env_fault *f, unsigned kind, const char *name) RE
     if (f->happened && !f->fail_forever)
         return 0;
     f->happened = true;
+    way = f->fail_way;
     return err_raise(f->fail_code, "%s/%s: injected: %s", f->env.path, name,
                      err_text(-f->fail_code));
 }
@@ -103,7 +108,9 @@ static int create_with(struct env *env, const char *name,
     int err = begin(f, ENV_FAULT_CREATE, name);
 
     CHECK(w);
-    if (!err)
+    if (err)
+        fault_part_create(f->base, name, way);
+    else
         err = create(f->base, name, &w->base);
     if (err) {
         free(w);
@@ -133,6 +140,8 @@ static int writer_append(struct env_writer *head, const struct slice *parts, uns
     uint64_t old_len = head->len, reserved, len = old_len;
     int err = begin_writing(w, ENV_FAULT_APPEND);
 
+    if (err)
+        fault_part_append(w->base, parts, part_count, way);
     for (unsigned i = 0; i < part_count; i++)
         len += parts[i].len;
     mutex_lock(&env_fault_of(head->env)->mu);
@@ -163,6 +172,8 @@ static int writer_sync(struct env_writer *head)
     err = begin_writing(w, ENV_FAULT_SYNC);
     if (!err)
         err = env_writer_sync(w->base);
+    else if (way == ENV_FAULT_LATE)
+        (void)env_writer_sync(w->base);
     mutex_lock(&f->mu);
     if (err && !w->broken)
         w->broken = err;
@@ -209,6 +220,8 @@ static int writer_truncate(struct env_writer *head, uint64_t len)
 
     if (!err)
         err = env_writer_truncate(w->base, len);
+    else if (way == ENV_FAULT_LATE)
+        (void)env_writer_truncate(w->base, len);
     if (!err)
         err = resize(w, len, 0);
     if (!err)
@@ -360,7 +373,9 @@ static int replace_small(struct env *env, const char *name, struct slice content
     if (!err)
         err = fault_file_resize_locked(f, file, contents.len, 0);
     mutex_unlock(&f->mu);
-    if (!err)
+    if (err)
+        fault_part_replace(f->base, name, contents, way);
+    else
         err = env_replace_small(f->base, name, contents);
     if (err)
         return err;
@@ -406,6 +421,8 @@ static int sync_dir(struct env *env)
     mutex_unlock(&f->mu);
     if (!err)
         err = env_sync_dir(f->base);
+    else if (way == ENV_FAULT_LATE)
+        (void)env_sync_dir(f->base);
     if (err)
         return err;
     mutex_lock(&f->mu);

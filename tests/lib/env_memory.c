@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/memory_handles.h"
 #include "lsm/base/check.h"
 #include "lsm/base/err.h"
-#include "lsm/base/mutex.h"
 
 /* Holders of a reference: the list, and each reader and writer. All guarded by the store's mu. */
 struct memory_file {
@@ -19,7 +19,7 @@ struct memory_file {
 };
 
 struct env_memory {
-    struct env env;
+    struct memory_head head;
     struct mutex mu;
     struct memory_file *files; /* [mu] oldest first */
     uint64_t len;              /* [mu] bytes of all files, also of removed ones that are open */
@@ -27,11 +27,6 @@ struct env_memory {
 
 struct memory_writer {
     struct env_writer w;
-    struct memory_file *file;
-};
-
-struct memory_reader {
-    struct env_reader r;
     struct memory_file *file;
 };
 
@@ -94,7 +89,7 @@ static int append_locked(struct env_memory *m, struct memory_file *file, struct 
     REQUIRES(m->mu)
 {
     if (part.len > ENV_MEMORY_LEN_MAX - m->len)
-        return err_raise(ENOSPC, "%s/%s: the memory is full", m->env.path, file->name);
+        return err_raise(ENOSPC, "%s/%s: the memory is full", m->head.env.path, file->name);
     CHECK(!buf_append(&file->bytes, part.data, part.len));
     m->len += part.len;
     return 0;
@@ -175,99 +170,54 @@ static int writer_close(struct env_writer *w)
     return 0;
 }
 
-/* --- Reading --- */
+/* --- For memory_handles.c --- */
 
-static int reader_open(struct env *env, const char *name, struct env_reader **ret)
+static void *open_locked(struct env *env, const char *name) NO_TSA
 {
-    struct env_memory *m = memory_of(env);
-    struct memory_reader *r;
-    struct memory_file *file;
+    struct memory_file *file = *find_locked(memory_of(env), name);
 
-    mutex_lock(&m->mu);
-    file = *find_locked(m, name);
     if (file)
         file->refs++;
-    mutex_unlock(&m->mu);
-    if (!file)
-        return -ENOENT;
-    r = must(calloc(1, sizeof(*r)));
-    r->r.env = env;
-    r->r.name = must(strdup(name));
-    r->file = file;
-    *ret = &r->r;
-    return 0;
+    return file;
 }
 
-static int reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf,
-                       size_t *ret_len)
+static void close_locked(struct env *env, void *file) NO_TSA
 {
-    struct env_memory *m = memory_of(r->env);
-    const struct buf *bytes = &((struct memory_reader *)r)->file->bytes;
+    unref_locked(memory_of(env), file);
+}
 
-    mutex_lock(&m->mu);
+static uint64_t len_locked(const void *file)
+{
+    return ((const struct memory_file *)file)->bytes.len;
+}
+
+static size_t read_locked(const void *file, uint64_t offset, size_t len, void *buf)
+{
+    const struct buf *bytes = &((const struct memory_file *)file)->bytes;
+
     if (offset >= bytes->len)
-        len = 0;
-    else if (len > bytes->len - (size_t)offset)
+        return 0;
+    if (len > bytes->len - (size_t)offset)
         len = bytes->len - (size_t)offset;
     if (len)
         memcpy(buf, bytes->data + offset, len);
-    mutex_unlock(&m->mu);
-    *ret_len = len;
-    return 0;
+    return len;
 }
 
-static int reader_len(struct env_reader *r, uint64_t *ret_len)
+static const char *nth_name_locked(struct env *env, size_t n) NO_TSA
 {
-    struct env_memory *m = memory_of(r->env);
+    const struct memory_file *file = memory_of(env)->files;
 
-    mutex_lock(&m->mu);
-    *ret_len = ((struct memory_reader *)r)->file->bytes.len;
-    mutex_unlock(&m->mu);
-    return 0;
+    while (file && n--)
+        file = file->next;
+    return file ? file->name : NULL;
 }
 
-static void reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len)
-{
-    (void)r;
-    (void)offset;
-    (void)len;
-}
-
-static void reader_close(struct env_reader *r)
-{
-    struct env_memory *m = memory_of(r->env);
-
-    mutex_lock(&m->mu);
-    unref_locked(m, ((struct memory_reader *)r)->file);
-    mutex_unlock(&m->mu);
-    free(r->name);
-    free(r);
-}
+static const struct memory_calls memory_calls = {
+    open_locked, close_locked, len_locked, read_locked, nth_name_locked,
+};
 
 /* --- The directory --- */
-
-/* `each` may call the environment, so it gets copies of the names. */
-static int list(struct env *env, int (*each)(void *arg, const char *name), void *arg)
-{
-    struct env_memory *m = memory_of(env);
-    char **names = NULL;
-    size_t count = 0;
-    int answer = 0;
-
-    mutex_lock(&m->mu);
-    for (struct memory_file *file = m->files; file; file = file->next) {
-        names = must(realloc(names, (count + 1) * sizeof(*names)));
-        names[count++] = must(strdup(file->name));
-    }
-    mutex_unlock(&m->mu);
-    for (size_t i = 0; i < count; i++) {
-        if (!answer)
-            answer = each(arg, names[i]);
-        free(names[i]);
-    }
-    free(names);
-    return answer;
-}
 
 static int remove_file(struct env *env, const char *name)
 {
@@ -320,11 +270,6 @@ static int space(struct env *env, uint64_t *ret_total, uint64_t *ret_free)
     return 0;
 }
 
-static void close_nothing(struct env *env)
-{
-    (void)env;
-}
-
 static const struct env_ops memory_ops = {
     .writer_create = writer_create,
     .writer_append = writer_append,
@@ -332,28 +277,30 @@ static const struct env_ops memory_ops = {
     .writer_reserve = writer_reserve,
     .writer_truncate = writer_truncate,
     .writer_close = writer_close,
-    .reader_open = reader_open,
-    .reader_read = reader_read,
-    .reader_len = reader_len,
-    .reader_prefetch = reader_prefetch,
-    .reader_close = reader_close,
-    .list = list,
+    .reader_open = memory_reader_open,
+    .reader_read = memory_reader_read,
+    .reader_len = memory_reader_len,
+    .reader_prefetch = memory_reader_prefetch,
+    .reader_close = memory_reader_close,
+    .list = memory_list,
     .remove = remove_file,
     .replace_small = replace_small,
     .sync_file = sync_file,
     .sync_dir = sync_dir,
     .space = space,
     .keep_aside = sync_file,
-    .close = close_nothing,
+    .close = memory_close_nothing,
 };
 
 struct env *env_memory_new(void)
 {
     struct env_memory *m = must(calloc(1, sizeof(*m)));
 
-    m->env = (struct env){.ops = &memory_ops, .path = must(strdup("memory"))};
+    m->head = (struct memory_head){.env = {.ops = &memory_ops, .path = must(strdup("memory"))},
+                                   .calls = &memory_calls,
+                                   .mu = &m->mu};
     mutex_init(&m->mu);
-    return &m->env;
+    return &m->head.env;
 }
 
 struct env *env_memory_copy(struct env *from)
