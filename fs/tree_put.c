@@ -10,19 +10,13 @@
 
 #include <stdlib.h>
 
-#include "fs/acl_xattr.h"
-#include "fs/data.h"
+#include "fs/held.h"
+#include "fs/tree_fault.h"
 #include "fs/tree_walk.h"
 
 enum {
     HELD_LEN_MAX = 1 << 20,         /* bytes of contents */
     HELD_XATTRS_LEN_MAX = 16 << 20, /* bytes of attributes */
-};
-
-/* Contents that are held: data bytes [at, at + len) belong at `offset` of the file. */
-struct extent {
-    uint64_t offset;
-    size_t at, len;
 };
 
 /* The object that is being put. */
@@ -36,9 +30,7 @@ struct current {
     uint32_t old_type;
 
     struct buf xattrs; /* prefixed name, prefixed value, ... */
-    struct buf data;
-    struct extent *extents;
-    size_t extent_count, extent_cap;
+    struct held held;
     uint64_t end;      /* behind the last byte of contents */
     uint64_t data_len; /* bytes of contents */
     uint64_t ino;      /* what contents are written to as they come; 0: they are held */
@@ -76,25 +68,11 @@ static void on_failed(void *arg, const struct bulk_item *i)
     tree_walk_reset(&t->walk);
 }
 
-static void count(struct tree_put_stats *s, const struct bulk_item *i)
-{
-    if (i->kind == BULK_LINK)
-        s->hard_links++;
-    else if (S_ISDIR(i->in.mode))
-        s->dirs++;
-    else if (S_ISREG(i->in.mode))
-        s->files++;
-    else if (S_ISLNK(i->in.mode))
-        s->symlinks++;
-    else
-        s->others++;
-}
-
 static void on_made(void *arg, const struct bulk_item *i)
 {
     struct tree_put *t = arg;
 
-    count(&t->stats, i);
+    tree_put_count(&t->stats, i->in.mode, i->kind == BULK_LINK);
     t->stats.data_len += i->data_len;
     if (t->options.named)
         t->options.named(t->options.arg, i->parent, i->name, i->old_ino);
@@ -155,8 +133,8 @@ static void current_close(struct tree_put *t)
     c->path = c->link = NULL;
     c->open = c->refused = false;
     c->ino = c->end = c->data_len = 0;
-    c->xattrs.len = c->data.len = 0;
-    c->extent_count = 0;
+    c->xattrs.len = 0;
+    held_clear(&c->held);
     if (c->xattrs.cap > HELD_LEN_MAX)
         buf_free(&c->xattrs);
 }
@@ -167,8 +145,7 @@ void tree_put_free(struct tree_put *t)
         return;
     current_close(t);
     buf_free(&t->cur.xattrs);
-    buf_free(&t->cur.data);
-    free(t->cur.extents);
+    held_done(&t->cur.held);
     tree_walk_done(&t->walk);
     bulk_done(&t->bulk);
     free(t);
@@ -204,35 +181,6 @@ static int refuse_way(struct tree_put *t, int err, size_t len, const char *path)
     snprintf(text, sizeof(text), "%.*s %s", (int)(len < 500 ? len : 500), path,
              err == -ENOENT ? "does not exist" : "is no directory");
     return refuse_current(t, err, text);
-}
-
-static const char *entry_fault(const struct tree_entry *e, int *ret_err)
-{
-    *ret_err = -EINVAL;
-    if (e->hard_link)
-        return e->link ? tree_path_fault(e->link, ret_err) : "a hard link to nothing";
-    switch (e->mode & S_IFMT) {
-    case S_IFLNK:
-        if (!e->link || !*e->link)
-            return "a symbolic link to nothing";
-        *ret_err = -ENAMETOOLONG;
-        return strlen(e->link) > FS_SYMLINK_LEN_MAX ? "the target is longer than 4095 bytes" : NULL;
-    case S_IFREG:
-    case S_IFDIR:
-    case S_IFIFO:
-    case S_IFSOCK:
-    case S_IFCHR:
-    case S_IFBLK:
-        break;
-    default:
-        return "an object of an unknown type";
-    }
-    return NULL;
-}
-
-static bool time_ok(const struct timespec *t)
-{
-    return t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
 }
 
 static int current_open(struct current *c, const struct tree_entry *e)
@@ -301,11 +249,7 @@ int tree_put_begin(struct tree_put *t, const struct tree_entry *e)
         return err;
     fault = tree_path_fault(c->path, &fault_err);
     if (!fault)
-        fault = entry_fault(&c->e, &fault_err);
-    if (!fault && (!time_ok(&e->atime) || !time_ok(&e->mtime))) {
-        fault = "a time has more than a second of nanoseconds";
-        fault_err = -EINVAL;
-    }
+        fault = tree_entry_fault(&c->e, &fault_err);
     if (!fault && !*c->path && (c->e.hard_link || !S_ISDIR(c->e.mode))) {
         fault = "what is no directory cannot replace the directory that all is put into";
         fault_err = -EISDIR;
@@ -338,47 +282,12 @@ int tree_put_xattr(struct tree_put *t, const char *name, const void *value, size
 
 /* --- Contents --- */
 
-static int extent_add(struct current *c, uint64_t offset, size_t len)
-{
-    struct extent *last = c->extent_count ? &c->extents[c->extent_count - 1] : NULL;
-
-    if (last && last->offset + last->len == offset) {
-        last->len += len;
-        return 0;
-    }
-    if (c->extent_count == c->extent_cap) {
-        size_t cap = c->extent_cap ? c->extent_cap * 2 : 16;
-        struct extent *extents = reallocarray(c->extents, cap, sizeof(*extents));
-
-        if (!extents)
-            return -ENOMEM;
-        c->extents = extents;
-        c->extent_cap = cap;
-    }
-    c->extents[c->extent_count++] = (struct extent){offset, c->data.len, len};
-    return 0;
-}
-
-static int hold(struct current *c, uint64_t offset, const void *data, size_t len)
-{
-    int err = extent_add(c, offset, len);
-
-    return err ? err : buf_append(&c->data, data, len);
-}
-
 /* Write what is held into the inode that has no name yet. */
 static int spill(struct tree_put *t)
 {
-    struct current *c = &t->cur;
-    int err = 0;
+    int err = held_write(&t->cur.held, t->fs, t->cur.ino);
 
-    for (size_t i = 0; i < c->extent_count && !err; i++) {
-        const struct extent *x = &c->extents[i];
-
-        err = fs_write(t->fs, c->ino, x->offset, c->data.data + x->at, x->len);
-    }
-    c->extent_count = 0;
-    c->data.len = 0;
+    held_clear(&t->cur.held);
     return err;
 }
 
@@ -471,74 +380,21 @@ int tree_put_data(struct tree_put *t, uint64_t offset, const void *data, size_t 
         return 0;
     if (!c->e.hard_link && !S_ISREG(c->e.mode))
         return refuse_current(t, -EINVAL, "contents for what is no regular file");
-    if (!c->ino && (c->e.hard_link || c->data.len + len > HELD_LEN_MAX)) {
+    if (!c->ino && (c->e.hard_link || c->held.data.len + len > HELD_LEN_MAX)) {
         err = open_stream(t);
         if (err || c->refused)
             return err;
     }
-    if (c->data.len + len > HELD_LEN_MAX)
+    if (c->held.data.len + len > HELD_LEN_MAX)
         err = spill(t);
     if (!err)
-        err = hold(c, offset, data, len);
+        err = held_add(&c->held, offset, data, len);
     c->end = offset + len;
     c->data_len += len;
     return err;
 }
 
 /* --- End --- */
-
-/* What is held as blocks. Those in pieces are put together, with zeros between. */
-static int put_blocks_with(struct tree_put *t, struct inode *in, uint8_t *buf, uint32_t block_len)
-{
-    const struct current *c = &t->cur;
-    uint64_t block = 0;
-    size_t end = 0; /* bytes of `block` in buf */
-    int err = 0;
-
-    for (size_t i = 0; i < c->extent_count; i++) {
-        struct extent x = c->extents[i];
-
-        while (x.len && !err) {
-            size_t from = (size_t)(x.offset % block_len);
-            size_t n = x.len < block_len - from ? x.len : block_len - from;
-
-            if (end && x.offset / block_len != block) {
-                err = bulk_block(&t->bulk, in, block, buf, end);
-                end = 0;
-            }
-            block = x.offset / block_len;
-            if (!err && n == block_len) {
-                err = bulk_block(&t->bulk, in, block, c->data.data + x.at, n);
-            } else {
-                memset(buf + end, 0, from - end);
-                memcpy(buf + from, c->data.data + x.at, n);
-                end = from + n;
-            }
-            x.offset += n;
-            x.at += n;
-            x.len -= n;
-        }
-    }
-    if (end && !err)
-        err = bulk_block(&t->bulk, in, block, buf, end);
-    return err;
-}
-
-static int put_blocks(struct tree_put *t, struct inode *in)
-{
-    uint32_t block_len = fs_super(t->fs)->block_len;
-    uint8_t *buf;
-    int err;
-
-    if (!t->cur.extent_count)
-        return 0;
-    buf = malloc(block_len);
-    if (!buf)
-        return -ENOMEM;
-    err = put_blocks_with(t, in, buf, block_len);
-    free(buf);
-    return err;
-}
 
 /* Attributes that the file system does not take are told, and left out. */
 static int put_xattrs(struct tree_put *t, struct inode *in)
@@ -599,7 +455,7 @@ static int put_new(struct tree_put *t, uint64_t size)
     if (S_ISREG(in.mode))
         in.size = size;
     if (!err)
-        err = put_blocks(t, &in);
+        err = held_blocks(&c->held, &t->bulk, &in);
     if (!err)
         err = put_xattrs(t, &in);
     if (err)
@@ -716,7 +572,7 @@ int tree_put_times(struct tree_put *t, const char *path, const struct timespec *
     size_t len;
     int err = 0;
 
-    if (t->cur.open || !time_ok(atime) || !time_ok(mtime))
+    if (t->cur.open || !tree_time_ok(atime) || !tree_time_ok(mtime))
         return -EINVAL;
     if (tree_path_fault(path, &err))
         return 0; /* it was refused when it was put */

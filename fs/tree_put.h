@@ -64,6 +64,21 @@ struct tree_put_stats {
     uint64_t refused;                                   /* calls of `refused` */
 };
 
+/* One object more. */
+static inline void tree_put_count(struct tree_put_stats *s, uint32_t mode, bool hard_link)
+{
+    if (hard_link)
+        s->hard_links++;
+    else if (S_ISDIR(mode))
+        s->dirs++;
+    else if (S_ISREG(mode))
+        s->files++;
+    else if (S_ISLNK(mode))
+        s->symlinks++;
+    else
+        s->others++;
+}
+
 int tree_put_new(struct fs *fs, const struct tree_put_options *options, struct tree_put **ret);
 /* Forgets what was not committed; removes the beginning of a file that was not completed. */
 void tree_put_free(struct tree_put *t); /* NULL is allowed */

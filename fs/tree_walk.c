@@ -8,29 +8,6 @@
 
 #include <stdlib.h>
 
-const char *tree_path_fault(const char *path, int *ret_err)
-{
-    *ret_err = -EINVAL;
-    while (*path) {
-        size_t len = strcspn(path, "/");
-
-        if (!len)
-            return "the path has an empty component";
-        if (len == 1 && path[0] == '.')
-            return "the path has a component \".\"";
-        if (len == 2 && path[0] == '.' && path[1] == '.')
-            return "the path has a component \"..\"";
-        if (len > FS_NAME_LEN_MAX) {
-            *ret_err = -ENAMETOOLONG;
-            return "a component of the path is longer than 255 bytes";
-        }
-        path += len;
-        if (*path == '/' && !*++path)
-            return "the path ends with a slash";
-    }
-    return NULL;
-}
-
 void tree_walk_reset(struct tree_walk *w)
 {
     w->count = 0;

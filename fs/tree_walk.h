@@ -21,8 +21,6 @@ struct tree_walk {
     size_t count, cap;
 };
 
-/* What is wrong with a path, in words; NULL when it is one. *ret_err: the errno, negative. */
-const char *tree_path_fault(const char *path, int *ret_err);
 /*
  * The directory that holds the last component of the path, which is no "" and no fault. Missing
  * ones are made with `make`; else -ENOENT. -ENOTDIR: something on the way is no directory; then

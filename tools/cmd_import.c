@@ -10,19 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lsm/base/err.h"
 #include "tools/archive/archive_source.h"
 #include "tools/archive/archive_totals.h"
 #include "tools/archive/interrupt.h"
 #include "tools/archive/put_queue.h"
+#include "tools/archive/remote_put.h"
 #include "tools/commands.h"
+#include "tools/inside_mount.h"
 #include "tools/store_open.h"
 
 static const char help[] =
     "Usage: fluxfs import [OPTION...] ARCHIVE STORE [DIR]\n"
-    "Put the contents of an archive into the directory DIR (the root unless given) of a store "
-    "that\n"
-    "is not mounted. ARCHIVE is a tar, cpio, zip or 7z file, compressed or not; - is standard\n"
-    "input.\n"
+    "Put the contents of an archive into the directory DIR (the root unless given) of a store.\n"
+    "ARCHIVE is a tar, cpio, zip or 7z file, compressed or not; - is standard input. A store that\n"
+    "is mounted may also be named by a directory of the mount; DIR then begins there.\n"
     "\n"
     "What has the name of something in the archive is replaced; directories stay, and get the\n"
     "attributes that the archive has. Nothing is ever put outside of DIR.\n"
@@ -84,6 +86,37 @@ static int finish(struct import *im, enum archive_source_end end, const char *te
     return im->report.problem_count ? STATUS_FAILED : STATUS_OK;
 }
 
+/* Into the store of a daemon; negative: there is none that takes imports. */
+static int import_remote(struct import *im, struct archive_input *in, const char *dir)
+{
+    const struct remote_put_options options = {
+        .dir = dir,
+        .keep_old = im->keep_old,
+        .uid = im->source.uid,
+        .gid = im->source.gid,
+        .refused = on_refused,
+        .arg = im,
+    };
+    enum archive_source_end end = ARCHIVE_SOURCE_SINK;
+    struct remote_put *r;
+    struct tree_outcome out;
+    char text[512] = "";
+    int err;
+
+    archive_report_init(&im->report, im->archive, im->quiet);
+    err = remote_put_start(im->store, &options, &r);
+    if (err >= 0) {
+        if (!err)
+            end = archive_source_run(in, &im->source, remote_put_sink(r), &im->report, text,
+                                     sizeof(text));
+        remote_put_finish(r, &out);
+    }
+    archive_report_done(&im->report);
+    if (err == 1)
+        return cli_error("%s: %s: %s", im->store, dir, out.text);
+    return err ? err : finish(im, end, text, &out);
+}
+
 static int import_into(struct import *im, struct archive_input *in, struct fs *fs, uint64_t dir)
 {
     const struct tree_put_options options = {
@@ -116,6 +149,11 @@ static int import_offline(struct import *im, struct archive_input *in)
     struct fs *fs;
     int status, err = fs_open(im->store, &options, &fs);
 
+    if (err == -ERR_STORE_LOCKED) {
+        /* By a daemon that takes imports, or by anybody else. */
+        status = import_remote(im, in, im->dir);
+        return status < 0 ? cli_store_error(im->store, err) : status;
+    }
     if (err)
         return cli_store_error(im->store, err);
     status = store_resolve(fs, im->store, im->dir, &dir);
@@ -125,6 +163,24 @@ static int import_offline(struct import *im, struct archive_input *in)
         status = import_into(im, in, fs, dir.ino);
     err = fs_close(fs);
     return err && !status ? cli_store_error(im->store, err) : status;
+}
+
+/* `store` may be a directory of a mount. */
+static int import_to(struct import *im, struct archive_input *in)
+{
+    struct inside_mount where;
+    int found = inside_mount_find(im->store, im->dir, &where), status;
+
+    if (found < 0)
+        return cli_error("%s: %s", im->store, strerror(-found));
+    if (!found)
+        return import_offline(im, in);
+    im->store = where.store;
+    status = import_remote(im, in, where.dir);
+    if (status < 0)
+        status = cli_error("%s: its daemon takes no imports: %s", im->store, strerror(-status));
+    inside_mount_done(&where);
+    return status;
 }
 
 static int import(struct import *im)
@@ -138,7 +194,7 @@ static int import(struct import *im)
         status = cli_error("%s: no archive that can be read: %s", im->archive,
                            archive_error_string(archive_input_archive(in)));
     else
-        status = import_offline(im, in);
+        status = import_to(im, in);
     archive_input_close(in);
     return status;
 }

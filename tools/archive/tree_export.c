@@ -303,20 +303,6 @@ static void fill(struct export *x, const char *path, const struct fs_attr *attr)
         archive_entry_xattr_add_entry(x->entry, TREE_ATTRIBUTE_SOCKET, "1", 1);
 }
 
-static void count(struct export *x, const struct fs_attr *attr, bool hard)
-{
-    if (hard)
-        x->stats->hard_links++;
-    else if (S_ISDIR(attr->mode))
-        x->stats->dirs++;
-    else if (S_ISREG(attr->mode))
-        x->stats->files++;
-    else if (S_ISLNK(attr->mode))
-        x->stats->symlinks++;
-    else
-        x->stats->others++;
-}
-
 /* A name that is no UTF-8 is a warning, and is kept byte by byte. 1: left out, and told. */
 static int write_header(struct export *x, const char *path)
 {
@@ -384,7 +370,7 @@ static int put(struct export *x, const char *path, const struct fs_attr *attr)
     if (r == GO_ON && !first)
         r = put_contents(x, path, attr);
     if (r == GO_ON)
-        count(x, attr, first != NULL);
+        tree_put_count(x->stats, attr->mode, first != NULL);
     return r;
 }
 
