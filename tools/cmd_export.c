@@ -9,12 +9,16 @@
 #include "tools/archive/interrupt.h"
 #include "tools/archive/tree_export.h"
 #include "tools/commands.h"
+#include "tools/inside_mount.h"
+#include "tools/mountinfo.h"
+#include "tools/store_lock.h"
 #include "tools/store_open.h"
 
 static const char help[] =
     "Usage: fluxfs export [OPTION...] STORE ARCHIVE [PATH]\n"
     "Write the tree of a store that is not mounted (what is in PATH, if that is given) to a tar\n"
     "file of the pax format; - is standard output. What ARCHIVE was before is lost.\n"
+    "Of a mounted store make the archive with tar.\n"
     "\n"
     "  -z, --compress METHOD  none, gzip, bzip2, xz, zstd, lz4, lzma or lzip; unless given, what\n"
     "                         the end of ARCHIVE says: .tar, .tar.gz, .tgz, .tar.xz, .tar.zst ...\n"
@@ -75,13 +79,39 @@ static int export_to(const struct export_args *x, struct fs *fs, const struct fs
     return status;
 }
 
+/*
+ * A mounted store cannot be read past its daemon. What is refused by the name of a mount would be
+ * taken for no store otherwise, and what to do instead is worth a word.
+ */
+static int refuse_mounted(const struct export_args *x)
+{
+    struct inside_mount where;
+    struct mount_entry mount;
+
+    if (inside_mount_find(x->store, "", &where) == 1) {
+        cli_error("%s: the store %s is mounted here; unmount it first, or use tar -C %s -caf %s .",
+                  x->store, where.store, x->store, x->archive);
+        inside_mount_done(&where);
+        return STATUS_FAILED;
+    }
+    if (!store_lock_held(x->store) || mountinfo_find_store(x->store, &mount) != 1)
+        return STATUS_OK;
+    cli_error("%s: the store is in use by process %ld; unmount it first (fluxfs umount %s), or use "
+              "tar -C %s -caf %s .",
+              x->store, store_lock_pid(x->store), mount.dir, mount.dir, x->archive);
+    mount_entry_done(&mount);
+    return STATUS_FAILED;
+}
+
 static int export(const struct export_args *x)
 {
     struct archive_output *out;
     struct fs_attr top;
     struct fs *fs;
-    int status = store_open(x->store, &fs), err;
+    int status = refuse_mounted(x), err;
 
+    if (!status)
+        status = store_open(x->store, &fs);
     if (status)
         return status;
     status = store_resolve(fs, x->store, x->path, &top);

@@ -182,6 +182,24 @@ for signal in INT TERM; do
     check_store
 done
 
+say "an import that is killed"
+new_store
+printf '%s\n' 'file|first|whole' 'file|dir/second|whole' 'big|third|40' | archive "$S/big.tar" pax
+mkfifo "$S/pipe"
+"$FLUXFS" import "$S/pipe" "$STORE" >"$S/out" 2>&1 &
+import=$!
+exec 9>"$S/pipe"
+head -c 30000000 "$S/big.tar" >&9
+kill -9 "$import"
+wait "$import" 2>/dev/null || :
+import=
+exec 9>&-
+rm "$S/pipe"
+exits 0 "" "$FLUXFS" import -q "$S/k.tar" "$STORE" # opening it purges what was begun
+check_store
+exits 1 "third: No such file" "$FLUXFS" ls "$STORE" third
+same "whole whole" "$(contents first dir/second)" "what came before"
+
 say "a store that is full"
 if is_root && mount -t tmpfs -o size=40m none "$MNT" 2>/dev/null; then
     printf '%s\n' 'file|first|whole' 'big|second|60' | archive "$S/big.tar" pax

@@ -62,7 +62,9 @@ same new "$(cat "$MNT/into/new/new/new/file")" "the deepest"
 refused "no such file" "$FLUXFS" import "$S/tree.tar" "$MNT" nothing
 refused "not a directory" "$FLUXFS" import "$S/tree.tar" "$MNT/known/old"
 refused "kept" "$FLUXFS" import -k "$S/tree.tar" "$MNT/into"
-refused "in use by process $DAEMON" "$FLUXFS" export "$STORE" "$S/x.tar"
+refused "in use by process $DAEMON; unmount it first (.*), or use tar -C $MNT" "$FLUXFS" export "$STORE" "$S/x.tar"
+refused "is mounted here; unmount it first, or use tar" "$FLUXFS" export "$MNT/into" "$S/x.tar"
+[ ! -e "$S/x.tar" ] || fail "a refusal made a file"
 
 if is_root; then
     say "other users"
