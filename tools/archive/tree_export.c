@@ -173,7 +173,7 @@ static int write_zeros(struct export *x, uint64_t len)
     while (len && r == GO_ON) {
         size_t n = len < ZEROS_LEN ? (size_t)len : ZEROS_LEN;
 
-        r = write_all(x, x->zeros, n);
+        r = interrupted() ? END_INTERRUPTED : write_all(x, x->zeros, n);
         len -= n;
     }
     return r;
