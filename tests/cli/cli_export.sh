@@ -175,3 +175,14 @@ same 1 "$status" "status after an interrupt"
 grep -q "pipe: interrupted; there is no whole archive" "$S/out" || { cat "$S/out" >&2; fail "not told"; }
 [ -p "$S/pipe" ] || fail "the pipe was removed"
 
+
+say "damaged contents"
+: "${LSMCTL:?names the lsmctl command}"
+"$LSMCTL" compact "$STORE" >/dev/null
+blob=$(find "$STORE" -name '*.blob' -size +3M | head -n 1)
+[ -n "$blob" ] || fail "there is no large blob file"
+printf 'XXXXXXXX' | dd of="$blob" bs=1 seek=3000000 conv=notrunc status=none
+exits 1 "dir/large: bytes [0-9]* to [0-9]* cannot be read, and are zeros in the archive: .*checksum" \
+    "$FLUXFS" export "$STORE" "$S/damaged.tar"
+tar -tf "$S/damaged.tar" >/dev/null 2>&1 || fail "the archive is not whole"
+same 5000000 "$(tar -xOf "$S/damaged.tar" dir/large 2>/dev/null | wc -c)" "length of the damaged file"
