@@ -33,6 +33,7 @@ enum {
     FS_SYMLINK_LEN_MAX = 4095,
     FS_XATTR_NAME_LEN_MAX = 255,
     FS_XATTR_VALUE_LEN_MAX = 65536,
+    FS_XATTR_LIST_LEN_MAX = 65536, /* of all names of a file, each with a NUL */
     FS_BLOCK_LEN_MIN = 4096,
     FS_BLOCK_LEN_MAX = 1 << 20,
     FS_BLOCK_LEN_DEFAULT = 65536,

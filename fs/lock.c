@@ -145,38 +145,50 @@ static int number_insert(uint64_t *sorted, int count, uint64_t ino)
     return count + 1;
 }
 
-NO_TSA int inode_locks_take(struct lock_table *t, const uint64_t *inos, int count,
-                            struct inode_locks *ret)
+NO_TSA int inode_locks_take_sorted(struct lock_table *t, const uint64_t *sorted, int count,
+                                   struct inode_lock **ret_held)
 {
-    uint64_t sorted[INODE_LOCKS_MAX];
-    int n = 0;
-
-    CHECK(count <= INODE_LOCKS_MAX);
-    for (int i = 0; i < count; i++)
-        n = number_insert(sorted, n, inos[i]);
-    ret->count = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < count; i++) {
         struct inode_lock *l = lock_ref(t, sorted[i]);
         const char *before;
 
         if (!l) {
-            inode_locks_drop(t, ret);
+            inode_locks_drop_sorted(t, ret_held, i);
             return -ENOMEM;
         }
         before = waiting_begin("an inode that another request changes");
         mutex_lock(&l->mu);
         waiting_end(before);
-        ret->held[ret->count++] = l;
+        ret_held[i] = l;
     }
     return 0;
 }
 
-NO_TSA void inode_locks_drop(struct lock_table *t, struct inode_locks *locks)
+NO_TSA void inode_locks_drop_sorted(struct lock_table *t, struct inode_lock **held, int count)
 {
-    while (locks->count) {
-        struct inode_lock *l = locks->held[--locks->count];
+    while (count) {
+        struct inode_lock *l = held[--count];
 
         mutex_unlock(&l->mu);
         lock_unref(t, l);
     }
+}
+
+int inode_locks_take(struct lock_table *t, const uint64_t *inos, int count, struct inode_locks *ret)
+{
+    uint64_t sorted[INODE_LOCKS_MAX];
+    int n = 0, err;
+
+    CHECK(count <= INODE_LOCKS_MAX);
+    for (int i = 0; i < count; i++)
+        n = number_insert(sorted, n, inos[i]);
+    err = inode_locks_take_sorted(t, sorted, n, ret->held);
+    ret->count = err ? 0 : n;
+    return err;
+}
+
+void inode_locks_drop(struct lock_table *t, struct inode_locks *locks)
+{
+    inode_locks_drop_sorted(t, locks->held, locks->count);
+    locks->count = 0;
 }

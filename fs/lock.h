@@ -14,6 +14,7 @@ enum {
     INODE_LOCKS_MAX = 4
 };
 
+struct inode_lock;
 struct lock_table;
 
 /* The inodes that one operation has locked; on the stack. */
@@ -29,5 +30,12 @@ void lock_table_free(struct lock_table *t); /* NULL is allowed */
 int inode_locks_take(struct lock_table *t, const uint64_t *inos, int count,
                      struct inode_locks *ret);
 void inode_locks_drop(struct lock_table *t, struct inode_locks *locks);
+/*
+ * As many as the caller likes: `sorted` ascends, without equal numbers and zeros. ret_held has room
+ * for `count`. -ENOMEM, then none is held.
+ */
+int inode_locks_take_sorted(struct lock_table *t, const uint64_t *sorted, int count,
+                            struct inode_lock **ret_held);
+void inode_locks_drop_sorted(struct lock_table *t, struct inode_lock **held, int count);
 
 #endif

@@ -56,6 +56,12 @@ int dir_get(struct fs *fs, uint64_t ino, struct inode *ret);
  */
 int dir_change(const struct op *op, struct inode *dir, int entries, int dirs);
 
+/*
+ * Add an attribute, which is no ACL, of an inode that has none of this name to the batch: xattr.c.
+ * The caller looks after the room for its names, and writes its record. Errors as fs_setxattr.
+ */
+int xattr_put_new(struct op *op, struct inode *in, const char *name, const void *value, size_t len);
+
 /* An inode found under a name, with the value that a symlink's target borrows from. */
 struct child {
     struct inode in;

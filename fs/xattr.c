@@ -14,10 +14,6 @@
 #include "fs/acl_xattr.h"
 #include "fs/super.h"
 
-enum {
-    XATTR_LIST_LEN_MAX = 65536, /* bytes of all names with their NULs, as the kernel allows */
-};
-
 static bool in_namespace(const char *name, const char *prefix)
 {
     return !strncmp(name, prefix, strlen(prefix));
@@ -106,7 +102,7 @@ static int name_collect(struct fs *fs, uint64_t ino, const struct lsm_iter *it, 
         buf[*len + name_len] = 0;
     }
     *len += name_len + 1;
-    return *len > XATTR_LIST_LEN_MAX ? -E2BIG : 0;
+    return *len > FS_XATTR_LIST_LEN_MAX ? -E2BIG : 0;
 }
 
 /* As fs_listxattr. */
@@ -138,7 +134,7 @@ int xattr_name_fits(struct fs *fs, const struct inode *in, size_t name_len)
 
     if (names < 0)
         return (int)names;
-    return (size_t)names + name_len + 1 > XATTR_LIST_LEN_MAX ? -ENOSPC : 0;
+    return (size_t)names + name_len + 1 > FS_XATTR_LIST_LEN_MAX ? -ENOSPC : 0;
 }
 
 /* Whether setting is allowed by the flags and by the room for names. */
@@ -155,24 +151,37 @@ static int set_check(struct fs *fs, const struct inode *in, const char *name, un
     return xattr_name_fits(fs, in, strlen(name));
 }
 
+static int put_checked(struct op *op, struct inode *in, const char *name, const void *value,
+                       size_t len)
+{
+    struct key k;
+    int err = 0;
+
+    key_xattr(&k, in->ino, name, strlen(name));
+    in->flags |= INODE_HAS_XATTR;
+    if (fs_xattr_is_label(name)) {
+        /* In memory at once: should the batch fail, then only more is asked. */
+        atomic_store(&op->fs->unlabelled, false);
+        err = super_delete_unlabelled(op->batch);
+    }
+    return err ? err : lsm_batch_put(op->batch, k.data, k.len, len ? value : "", len);
+}
+
+int xattr_put_new(struct op *op, struct inode *in, const char *name, const void *value, size_t len)
+{
+    int err = xattr_check(in, name, true);
+
+    return err ? err : put_checked(op, in, name, value, len);
+}
+
 static int put_locked(struct op *op, struct inode *in, const char *name, const void *value,
                       size_t len, unsigned flags)
 {
-    struct key k;
     int err = xattr_check(in, name, true);
 
     if (!err)
         err = set_check(op->fs, in, name, flags);
-    if (err)
-        return err;
-    key_xattr(&k, in->ino, name, strlen(name));
-    in->flags |= INODE_HAS_XATTR;
-    if (fs_xattr_is_label(name) && fs_unlabelled(op->fs)) {
-        err = super_delete_unlabelled(op->batch);
-        if (err)
-            return err;
-    }
-    return lsm_batch_put(op->batch, k.data, k.len, len ? value : "", len);
+    return err ? err : put_checked(op, in, name, value, len);
 }
 
 static int set_locked(struct op *op, struct inode *in, const char *name, const void *value,
@@ -209,10 +218,7 @@ int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value
         err = set_locked(&op, &in, name, value, len, flags);
         lsm_value_done(&v);
     }
-    err = op_end(&op, err);
-    if (!err && fs_xattr_is_label(name))
-        atomic_store(&fs->unlabelled, false);
-    return err;
+    return op_end(&op, err);
 }
 
 static int delete_locked(struct op *op, struct inode *in, const char *name)

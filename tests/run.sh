@@ -34,8 +34,8 @@ TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=99:$crashes
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 packages="gcc libc6-dev make cmake ninja-build pkg-config libfuse3-dev fuse3 liblz4-dev libxxhash-dev
-    liburing-dev uthash-dev libjansson-dev libcmocka-dev clang clang-format git sqlite3 attr acl
-    xz-utils binutils util-linux e2fsprogs btrfs-progs squashfs-tools stress-ng fio dbench jq"
+    liburing-dev uthash-dev libjansson-dev libarchive-dev zlib1g-dev libcmocka-dev clang clang-format git
+    sqlite3 attr acl xz-utils binutils util-linux e2fsprogs btrfs-progs squashfs-tools stress-ng fio dbench jq"
 
 # A part is skipped where these cannot be had.
 optional_packages="libclang-rt-dev"

@@ -7,7 +7,7 @@
 #include "tools/cli.h"
 
 extern const struct command command_mkfs, command_mount, command_umount, command_fsck, command_stat,
-    command_ls, command_cat, command_dump;
+    command_ls, command_cat, command_dump, command_import, command_export;
 
 /*
  * Say why `store` could not be used, from a code of the engine or of fs/; returns STATUS_FAILED.

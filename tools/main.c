@@ -5,8 +5,8 @@
 #include "tools/commands.h"
 
 static const struct command *const commands[] = {
-    &command_mkfs, &command_mount, &command_umount, &command_fsck,
-    &command_stat, &command_ls,    &command_cat,    &command_dump,
+    &command_mkfs, &command_mount, &command_umount, &command_fsck,   &command_stat,
+    &command_ls,   &command_cat,   &command_import, &command_export, &command_dump,
 };
 
 static const struct cli_program program = {

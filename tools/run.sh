@@ -48,7 +48,7 @@ build=$root/build/release
 fluxfs=$build/tools/fluxfs
 
 packages="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 liblz4-dev libxxhash-dev
-    liburing-dev uthash-dev libjansson-dev"
+    liburing-dev uthash-dev libjansson-dev libarchive-dev zlib1g-dev"
 
 missing_packages() {
     for package in $packages; do

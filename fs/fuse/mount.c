@@ -25,6 +25,7 @@
 #include "fs/fuse/cache_drop.h"
 #include "fs/fuse/daemonize.h"
 #include "fs/fuse/committer.h"
+#include "fs/fuse/control.h"
 #include "fs/fuse/init_reply.h"
 #include "fs/fuse/mount_log.h"
 #include "fs/fuse/mount_options.h"
@@ -211,10 +212,23 @@ static struct fuse_session *session_new(const struct plan *p, struct mount *m)
     return se;
 }
 
+/* A mount is of use without it, too: some file systems below have no sockets. */
+static struct control *control_open(const struct plan *p, struct mount *m)
+{
+    struct control *control = NULL;
+    int err = control_start(m, p->store, &control);
+
+    if (err)
+        mount_log(LSM_LOG_WARN, "%s: no control socket, so that nothing can be imported: %s",
+                  p->store, strerror(-err));
+    return control;
+}
+
 /* Mounted and, if wanted, in the background: start the helpers, serve, and stop them. */
 static int serve(const struct plan *p, struct mount *m)
 {
     struct committer *committer = NULL;
+    struct control *control = NULL;
     struct stopper *stopper = NULL;
     int err = reaper_start(m->fs, m->se, &m->reaper);
 
@@ -224,6 +238,8 @@ static int serve(const struct plan *p, struct mount *m)
         err = cache_drop_start(m->se, &m->cache_drop);
     if (!err)
         err = stopper_start(m->se, p->dir, &stopper);
+    if (!err && !p->options.read_only)
+        control = control_open(p, m);
     if (!err)
         err = watchdog_start(&m->dog);
     if (!err) {
@@ -240,6 +256,7 @@ static int serve(const struct plan *p, struct mount *m)
         daemonize_report(p->report, MOUNT_EXIT_FAILURE);
     }
     stopper_stop(stopper);
+    control_stop(control);
     committer_stop(committer);
     cache_drop_stop(m->cache_drop);
     reaper_stop(m->reaper);

@@ -26,6 +26,7 @@ unmount_below
 for kind in wal sst blob; do
     [ -n "$(find "$STORE" -name "*.$kind" -size +0)" ] || fail "no $kind in the store"
 done
+rm "$STORE/control" # its socket, which nothing reads
 cp -a "$STORE" "$S/whole"
 
 # untouched FILE COMMAND...: whatever the command says, FILE is neither opened nor changed.
@@ -100,7 +101,7 @@ plant() {
             ln "$1" "$victim" "$STORE/$name"
         done
     done
-    for name in CURRENT.tmp SUPERBLOCK.tmp LOSSES.tmp; do
+    for name in CURRENT.tmp SUPERBLOCK.tmp LOSSES.tmp control; do
         ln "$1" "$victim" "$STORE/$name"
     done
 }

@@ -10,7 +10,7 @@ exits 2 "^Usage: fluxfs" "$FLUXFS"
 exits 2 'no command "frobnicate"' "$FLUXFS" frobnicate
 exits 2 'no command "frobnicate"' "$FLUXFS" help frobnicate
 exits 2 "unknown option --frob" "$FLUXFS" --frob
-for command in mkfs mount umount fsck stat ls cat dump; do
+for command in mkfs mount umount fsck stat ls cat import export dump; do
     usage=2
     case $command in
     fsck) usage=16 ;;

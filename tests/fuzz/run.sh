@@ -18,7 +18,7 @@ trap 'exit 143' HUP INT TERM
 # No more memory is to be asked for than an input of some kilobytes can mean; where whole stores are
 # read, that is what a healthy one needs: no value is longer than its options say.
 case $name in
-store | fsck | tree)
+store | fsck | tree | frames)
     malloc_mb=8
     seconds=$((seconds * 2))
     ;;
