@@ -42,18 +42,14 @@ enum {
     PARKED_LEN_MAX = 64 << 20,
     WATCH_MS = 1,
     SPIN_US_MAX = 100,     /* look for the next request for so long before sleeping, */
-    SPIN_WAIT_US_MAX = 80, /* where they come so soon on average; */
-    YIELD_US_MAX = 20,     /* but if another ran on the core meanwhile, */
-    SLEEP_US = 20000,      /* sleep at once for so long */
+    SPIN_WAIT_US_MAX = 80, /* where they come so soon on average */
 };
 
 struct worker {
     pthread_t thread;
     struct pool *pool;
     struct watch_slot *slot;
-    /* Its own. */
-    uint64_t wait_us;        /* how long it has waited for requests of late */
-    uint64_t sleep_until_us; /* others want the core: it does not look again before */
+    uint64_t wait_us; /* its own: how long it has waited for requests of late */
 };
 
 struct pool {
@@ -142,21 +138,6 @@ static uint64_t now_us(void)
 }
 
 /*
- * Let others run for a moment, until *now. When somebody did, the core is wanted: who only looks
- * for requests would have to wait until its turn comes again, while who sleeps is woken and runs at
- * once. So then it sleeps for a while.
- */
-static void yield(struct worker *w, uint64_t *now)
-{
-    uint64_t before = *now;
-
-    sched_yield();
-    *now = now_us();
-    if (*now - before > YIELD_US_MAX)
-        w->sleep_until_us = *now + SLEEP_US;
-}
-
-/*
  * The next request, as fuse_session_receive_buf. When requests have come quickly of late, look
  * again and again for a little while before sleeping: waking from sleep takes longer than such a
  * request does.
@@ -166,14 +147,14 @@ static int receive(struct worker *w, struct fuse_buf *buf)
     struct pool *p = w->pool;
     struct pollfd fd = {.fd = fuse_session_fd(p->se), .events = POLLIN};
     int len = fuse_session_receive_buf(p->se, buf);
-    uint64_t began, now, waited;
+    uint64_t began, waited;
 
     if (len != -EAGAIN)
         return len;
-    began = now = now_us();
+    began = now_us();
     do {
-        if (w->wait_us < SPIN_WAIT_US_MAX && now - began < SPIN_US_MAX && now >= w->sleep_until_us)
-            yield(w, &now);
+        if (w->wait_us < SPIN_WAIT_US_MAX && now_us() - began < SPIN_US_MAX)
+            sched_yield();
         else
             poll(&fd, 1, -1);
         len = fuse_session_receive_buf(p->se, buf);
