@@ -249,6 +249,8 @@ void super_store_options(struct lsm_options *ret)
     lsm_options_default(ret);
     /* Names, inodes and contents grow side by side: no table shall span two kinds of keys. */
     ret->table_prefix_len = 1;
+    /* Flushing and compacting take what time the programs leave. */
+    ret->worker_nice = 10;
     /* Nothing is longer than a lost block: a store that was made to harm costs no more. */
     ret->value_len_max = FS_BLOCK_LEN_MAX + LOST_MARK_LEN;
 }

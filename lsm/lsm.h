@@ -105,6 +105,12 @@ struct lsm_options {
      */
     unsigned worker_count;
     bool pin_workers; /* each worker stays on a core of its own; default true */
+    /*
+     * Workers run at a nice value so much higher than the process's, so that they take what time
+     * others leave; where nobody leaves any, writers wait for them in the end. Default 0; at most
+     * 19.
+     */
+    unsigned worker_nice;
     /* Bytes a second that compaction and collection may write; 0: no limit. Default 0. */
     uint64_t rate_limit_len;
     bool io_uring; /* where the kernel permits it, else pread and pwrite; default true */

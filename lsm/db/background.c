@@ -20,6 +20,8 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     RETRY_MS = 200,
@@ -207,12 +209,22 @@ static void pin(const struct worker *w)
     (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
+/* On Linux a nice value is a thread's own. */
+static void step_back(unsigned nice_more)
+{
+    id_t thread = (id_t)gettid();
+
+    if (nice_more)
+        (void)setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + (int)nice_more);
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct lsm_db *db = w->db;
 
     pin(w);
+    step_back(db->options.worker_nice);
     mutex_lock(&db->mu);
     while (!atomic_load(&db->closing)) {
         uint64_t len_max = compaction_len_max_locked(db); /* may let go of the lock */

@@ -61,6 +61,7 @@ int db_check_options(const struct lsm_options *o)
         {"blob_file_len", o->blob_file_len, 64 << 10, UINT64_C(1) << 40},
         {"blob_garbage_percent", o->blob_garbage_percent, 1, 99},
         {"worker_count", o->worker_count, 0, 64},
+        {"worker_nice", o->worker_nice, 0, 19},
         {"table_prefix_len", o->table_prefix_len, 0, 16},
         {"value_len_max", o->value_len_max, VALUE_LIMIT_MIN, LSM_VALUE_LEN_MAX},
         {"size_max", o->size_max ? o->size_max : SIZE_LIMIT_MIN, SIZE_LIMIT_MIN, INT64_MAX},

@@ -29,6 +29,7 @@ static const struct {
     FIELD(blob_garbage_percent),
     FIELD(worker_count),
     FIELD(pin_workers),
+    FIELD(worker_nice),
     FIELD(rate_limit_len),
     FIELD(io_uring),
     FIELD(table_prefix_len),
