@@ -167,13 +167,12 @@ static int label_get(struct lsm_db *db, char *ret)
     return 0;
 }
 
-static int unlabelled_get(struct lsm_db *db, bool *ret)
+/* A fact that only saves questions: one that is damaged is as good as none. */
+static bool is_unlabelled(struct lsm_db *db)
 {
     size_t len;
-    int err = fact_get(db, FACT_UNLABELLED, 0, 0, NULL, &len);
 
-    *ret = !err;
-    return err == -ENOENT ? 0 : err;
+    return fact_get(db, FACT_UNLABELLED, 0, 0, NULL, &len) == 0;
 }
 
 int super_delete_unlabelled(struct lsm_batch *b)
@@ -221,10 +220,9 @@ int super_get(struct lsm_db *db, bool read_only, struct super_facts *ret)
         err = fact_need(db, "created", sizeof(created), created);
     if (!err)
         err = super_get_group_next(db, &f.group_next);
-    if (!err)
-        err = unlabelled_get(db, &f.unlabelled);
     if (err)
         return err;
+    f.unlabelled = is_unlabelled(db);
     f.super.block_len = get_le32(block_len);
     f.super.created_sec = (int64_t)get_le64(created);
     if (!super_block_len_ok(f.super.block_len))

@@ -95,7 +95,10 @@ plant() {
     rm -rf "$STORE"
     cp -a "$S/whole" "$STORE"
     last=$(find "$STORE" -name '*[0-9]*' | sed 's/.*[/-]//; s/\..*//; s/^0*//' | sort -n | tail -n 1)
-    for number in $(seq $((last + 1)) $((last + 60))); do
+    # Opening goes on behind all numbers that are promised to logs.
+    end=$("$LSMCTL" dump "$STORE" "$(cat "$STORE/CURRENT")" | awk '/log_numbers_end/ { n = $2 } END { print n }')
+    [ -n "$end" ] || fail "the manifest does not tell log_numbers_end"
+    for number in $(seq $((last + 1)) $((last + 20))) $(seq "$end" $((end + 60))); do
         number=$(printf '%08d' "$number")
         for name in "$number.wal" "$number.sst" "$number.blob" "MANIFEST-$number"; do
             ln "$1" "$victim" "$STORE/$name"

@@ -228,6 +228,30 @@ static void read_only_refuses_every_change(void **state)
     assert_int_equal(fs_close(f->fs), 0);
 }
 
+/* It only saves questions: without it, or with a damaged one, all works. */
+static void the_first_label_takes_the_fact_that_there_is_none(void **state)
+{
+    static const char fact[] = "Sunlabelled", label[] = "security.selinux";
+    struct fixture *f = *state;
+
+    assert_int_equal(fs_mkfs(f->path, NULL), 0);
+    assert_int_equal(fixture_open(f, false), 0);
+    assert_true(fs_unlabelled(f->fs));
+    assert_int_equal(fs_setxattr(f->fs, FS_ROOT_INO, "security.other", "x", 1, 0), 0);
+    assert_true(fs_unlabelled(f->fs));
+    assert_int_equal(fs_setxattr(f->fs, FS_ROOT_INO, label, "x", 1, 0), 0);
+    assert_false(fs_unlabelled(f->fs));
+    assert_int_equal(fs_removexattr(f->fs, FS_ROOT_INO, label), 0);
+    assert_int_equal(fs_close(f->fs), 0);
+    assert_int_equal(fixture_open(f, false), 0);
+    assert_false(fs_unlabelled(f->fs));
+    assert_int_equal(lsm_put(fs_db(f->fs), fact, sizeof(fact) - 1, "bad", 3, 0), 0);
+    assert_int_equal(fs_close(f->fs), 0);
+    assert_int_equal(fixture_open(f, false), 0);
+    assert_false(fs_unlabelled(f->fs));
+    assert_int_equal(fs_close(f->fs), 0);
+}
+
 static void statvfs_counts_in_units_that_all_callers_understand(void **state)
 {
     struct fixture *f = *state;
@@ -294,6 +318,7 @@ int main(void)
         DIR_TEST(facts_out_of_range_refuse_to_open),
         DIR_TEST(newer_formats_are_refused_with_the_right_error),
         DIR_TEST(read_only_refuses_every_change),
+        DIR_TEST(the_first_label_takes_the_fact_that_there_is_none),
         DIR_TEST(statvfs_counts_in_units_that_all_callers_understand),
         DIR_TEST(groups_are_never_given_twice_across_runs),
     };
