@@ -49,8 +49,7 @@ static int finish(const struct export_args *x, struct archive_output *out, enum 
     case TREE_EXPORT_WHOLE:
         return STATUS_OK;
     case TREE_EXPORT_OUTPUT:
-        return cli_error("%s: cannot be written: %s", x->archive,
-                         archive_error_string(archive_output_archive(out)));
+        return cli_error("%s: cannot be written: %s", x->archive, archive_output_error(out));
     case TREE_EXPORT_INTERRUPTED:
         return cli_error("%s: interrupted; there is no whole archive", x->archive);
     default:

@@ -26,22 +26,30 @@ struct archive_output {
     struct archive *archive;
     char *name; /* NULL for standard output */
     int fd;
+    int err; /* errno of why nothing more is written; 0 */
     bool finished;
 };
 
+/*
+ * A failure is kept, and everything after it swallowed: libarchive 3.6 does not free all of its
+ * memory when it has been told of one.
+ */
 static la_ssize_t on_write(struct archive *a, void *arg, const void *data, size_t len)
 {
-    const struct archive_output *out = arg;
+    struct archive_output *out = arg;
     ssize_t n = -1;
 
+    (void)a;
+    if (out->err)
+        return (la_ssize_t)len;
     /* What a signal interrupts may have written a part; then it is asked here. */
     errno = EINTR;
     while (n < 0 && errno == EINTR && !interrupted())
         n = write(out->fd, data, len);
     if (n >= 0)
         return n;
-    archive_set_error(a, errno, "%s", strerror(errno));
-    return -1;
+    out->err = errno;
+    return (la_ssize_t)len;
 }
 
 /* What can use several cores is told to; where it cannot, one does it. */
@@ -108,12 +116,24 @@ struct archive *archive_output_archive(struct archive_output *out)
     return out->archive;
 }
 
+bool archive_output_failed(const struct archive_output *out)
+{
+    return out->err != 0;
+}
+
+const char *archive_output_error(const struct archive_output *out)
+{
+    const char *text = out->err ? strerror(out->err) : archive_error_string(out->archive);
+
+    return text ? text : "unknown error";
+}
+
 int archive_output_finish(struct archive_output *out)
 {
-    if (archive_write_close(out->archive) != ARCHIVE_OK)
+    if (archive_write_close(out->archive) != ARCHIVE_OK || out->err)
         return -EIO;
     if (out->name && close(out->fd)) {
-        archive_set_error(out->archive, errno, "%s", strerror(errno));
+        out->err = errno;
         out->fd = -1;
         return -EIO;
     }
@@ -129,8 +149,9 @@ void archive_output_close(struct archive_output *out)
 
     if (!out)
         return;
-    if (out->archive && !out->finished)
-        archive_write_fail(out->archive); /* or it would write an end that looks whole */
+    /* Freeing writes an end, which would look whole. */
+    if (!out->finished && !out->err)
+        out->err = ECANCELED;
     archive_write_free(out->archive);
     if (out->name && out->fd >= 0)
         close(out->fd);

@@ -4,6 +4,7 @@
 #ifndef TOOLS_ARCHIVE_OUTPUT_H
 #define TOOLS_ARCHIVE_OUTPUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tools/archive/compression.h"
@@ -14,9 +15,13 @@ struct archive_output;
 int archive_output_open(const char *name, const struct compression *compression,
                         struct archive_output **ret);
 struct archive *archive_output_archive(struct archive_output *out);
-/* Write the end of the archive: 0, or -EIO, and archive_error_string says why. */
+/* Write the end of the archive: 0, or -EIO, and archive_output_error says why. */
 int archive_output_finish(struct archive_output *out);
 /* Free it. A file that was not finished is removed. NULL is allowed. */
 void archive_output_close(struct archive_output *out);
+/* Whether a write has failed; whatever libarchive says of those after it. */
+bool archive_output_failed(const struct archive_output *out);
+/* Why; borrowed from out, or static. */
+const char *archive_output_error(const struct archive_output *out);
 
 #endif

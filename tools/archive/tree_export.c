@@ -40,7 +40,8 @@ struct linked {
 struct export
 {
     struct fs *fs;
-    struct archive *a;
+    struct archive *a; /* of out */
+    struct archive_output *out;
     struct archive_report *report;
     struct tree_put_stats *stats;
     bool names;
@@ -158,7 +159,7 @@ static int write_all(struct export *x, const void *data, size_t len)
     while (len) {
         la_ssize_t n = archive_write_data(x->a, p, len);
 
-        if (n <= 0)
+        if (n <= 0 || archive_output_failed(x->out))
             return END_OUTPUT;
         p += n;
         len -= (size_t)n;
@@ -308,10 +309,10 @@ static int write_header(struct export *x, const char *path)
 {
     int r = archive_write_header(x->a, x->entry);
 
+    if (r == ARCHIVE_FATAL || archive_output_failed(x->out))
+        return END_OUTPUT;
     if (r >= ARCHIVE_WARN)
         return GO_ON;
-    if (r == ARCHIVE_FATAL)
-        return END_OUTPUT;
     archive_report_problem(x->report, path, "was left out: %s",
                            archive_error_string(x->a) ? archive_error_string(x->a)
                                                       : "the format has no place for it");
@@ -340,7 +341,8 @@ static int put_contents(struct export *x, const char *path, const struct fs_attr
         r = write_sparse(x, path, attr);
     else if (S_ISREG(attr->mode))
         r = write_range(x, path, attr->ino, 0, attr->size);
-    if (r == GO_ON && archive_write_finish_entry(x->a) < ARCHIVE_WARN)
+    if (r == GO_ON &&
+        (archive_write_finish_entry(x->a) < ARCHIVE_WARN || archive_output_failed(x->out)))
         r = END_OUTPUT;
     return r;
 }
@@ -407,8 +409,12 @@ enum tree_export_end tree_export(struct fs *fs, const struct fs_attr *top, const
                                  bool names, struct archive_output *out,
                                  struct archive_report *report, struct tree_put_stats *ret)
 {
-    struct export x = {
-        .fs = fs, .a = archive_output_archive(out), .report = report, .stats = ret, .names = names};
+    struct export x = {.fs = fs,
+                       .a = archive_output_archive(out),
+                       .out = out,
+                       .report = report,
+                       .stats = ret,
+                       .names = names};
     void *zeros =
         mmap(NULL, ZEROS_LEN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     int r = END_MEMORY;

@@ -109,7 +109,8 @@ static inline void damage_value(struct damage *d, struct lsm_db *db, struct slic
     size_t len = value.len;
 
     assert_true(len < sizeof(buf) - 64);
-    memcpy(buf, value.data, len);
+    if (len)
+        memcpy(buf, value.data, len);
     switch (rng_below(&d->rng, 3)) {
     case 0:
         len = rng_below(&d->rng, len + 1);
