@@ -223,6 +223,15 @@ REAL(ssize_t, pread, int fd, void *buf, size_t len, off_t at)
     return __real_pread(fd, buf, answer == CALL_DOES_HALF && len > 1 ? len / 2 : len, at);
 }
 
+REAL(ssize_t, preadv, int fd, const struct iovec *iov, int count, off_t at)
+{
+    enum call_answer answer = call_faults_begin(CALL_READ);
+
+    if (answer == CALL_FAILS)
+        return -1;
+    return __real_preadv(fd, iov, answer == CALL_DOES_HALF && count > 1 ? count / 2 : count, at);
+}
+
 REAL(ssize_t, read, int fd, void *buf, size_t len)
 {
     return call_faults_begin(CALL_READ) == CALL_FAILS ? -1 : __real_read(fd, buf, len);
