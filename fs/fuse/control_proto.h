@@ -64,9 +64,9 @@ int control_put_hello(struct buf *b, const struct control_hello *h);
 int control_put_refused(struct buf *b, int err, const char *path, const char *text);
 int control_put_end(struct buf *b, const struct control_end *e);
 
-/* From a payload. False: it is none, or there is no memory; then nothing is owned. */
-bool control_take_hello(struct slice in, struct control_hello *ret); /* another version: false */
-bool control_take_refused(struct slice in, int *ret_err, char **ret_path, char **ret_text);
-bool control_take_end(struct slice in, struct control_end *ret);
+/* From a payload: 0; -EBADMSG when it is none; -ENOMEM. After an error nothing is owned. */
+int control_take_hello(struct slice in, struct control_hello *ret); /* another version: -EBADMSG */
+int control_take_refused(struct slice in, int *ret_err, char **ret_path, char **ret_text);
+int control_take_end(struct slice in, struct control_end *ret);
 
 #endif

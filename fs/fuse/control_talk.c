@@ -144,8 +144,9 @@ static int hello(struct talk *t, struct slice payload)
     struct buf b = {NULL, 0, 0};
     int err;
 
-    if (t->put || !control_take_hello(payload, &h))
-        return -EBADMSG;
+    err = t->put ? -EBADMSG : control_take_hello(payload, &h);
+    if (err)
+        return err;
     err = fs_resolve(t->m->fs, h.dir, &dir);
     free(h.dir);
     if (!err && !S_ISDIR(dir.mode))

@@ -40,27 +40,29 @@ static int fail(struct remote_put *r, int err, const char *text)
 
 /* --- From the daemon --- */
 
-static bool take(struct remote_put *r, uint8_t type, struct slice payload)
+static int take(struct remote_put *r, uint8_t type, struct slice payload)
 {
     char *path, *text;
-    int err;
+    int err, code;
 
     switch (type) {
     case CONTROL_READY:
         r->ready = true;
-        return !payload.len;
+        return payload.len ? -EBADMSG : 0;
     case CONTROL_REFUSED:
-        if (!control_take_refused(payload, &err, &path, &text))
-            return false;
-        r->options.refused(r->options.arg, path, -err, text);
+        err = control_take_refused(payload, &code, &path, &text);
+        if (err)
+            return err;
+        r->options.refused(r->options.arg, path, -code, text);
         free(path);
         free(text);
-        return true;
+        return 0;
     case CONTROL_END:
-        r->ended = control_take_end(payload, &r->end);
-        return r->ended;
+        err = control_take_end(payload, &r->end);
+        r->ended = !err;
+        return err;
     default:
-        return false;
+        return -EBADMSG;
     }
 }
 
@@ -70,10 +72,15 @@ static int understand(struct remote_put *r)
     uint8_t type;
     int n = 0;
 
-    while (!r->ended && (n = tree_frame_take(&in, &type, &payload)) > 0)
-        if (!take(r, type, payload))
+    while (!r->ended && (n = tree_frame_take(&in, &type, &payload)) > 0) {
+        int err = take(r, type, payload);
+
+        if (err == -ENOMEM)
+            return fail(r, ENOMEM, "out of memory");
+        if (err)
             return fail(r, EPROTO,
                         "the daemon says what makes no sense: is it of another version?");
+    }
     if (n < 0)
         return fail(r, EPROTO, "the daemon says what makes no sense");
     if (in.len)
