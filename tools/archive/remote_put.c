@@ -23,8 +23,8 @@ enum {
 struct remote_put {
     int fd;
     struct remote_put_options options;
-    struct buf in; /* from the daemon, not yet understood */
-    bool ready, ended;
+    struct buf in;               /* from the daemon, not yet understood */
+    bool ready, finished, ended; /* finished: FINISH was sent */
     struct control_end end;
 };
 
@@ -59,6 +59,8 @@ static int take(struct remote_put *r, uint8_t type, struct slice payload)
         return 0;
     case CONTROL_END:
         err = control_take_end(payload, &r->end);
+        if (!err && !r->end.err && !r->finished)
+            err = -EBADMSG; /* it cannot have what has not been said */
         r->ended = !err;
         return err;
     default:
@@ -220,6 +222,7 @@ void remote_put_finish(struct remote_put *r, struct tree_outcome *ret)
     struct buf b = {NULL, 0, 0};
 
     if (!r->ended) {
+        r->finished = true;
         if (control_put_empty(&b, CONTROL_FINISH))
             fail(r, ENOMEM, "out of memory");
         else if (!say(r, &b))
