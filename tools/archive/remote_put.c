@@ -106,7 +106,11 @@ static int hear(struct remote_put *r)
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    return fail(r, EPIPE, "the daemon has hung up: the mount has ended, or four are at it already");
+    if (n < 0 && errno != ECONNRESET)
+        return fail(r, errno, strerror(errno));
+    return fail(r, EPIPE,
+                "the daemon has hung up: the mount has ended, it has no memory, or four are at it "
+                "already");
 }
 
 /* Until it is ready, or all is over. */
@@ -123,6 +127,12 @@ static int wait_for(struct remote_put *r, const bool *what)
 }
 
 /* --- To the daemon --- */
+
+/* A daemon that has hung up may have said why: the next round reads it. */
+static bool will_pass(int errnum)
+{
+    return errnum == EAGAIN || errnum == EINTR || errnum == EPIPE || errnum == ECONNRESET;
+}
 
 static int say(struct remote_put *r, const struct buf *b)
 {
@@ -141,7 +151,8 @@ static int say(struct remote_put *r, const struct buf *b)
         n = send(r->fd, b->data + at, b->len - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0)
             at += (size_t)n;
-        /* Whatever is wrong, the daemon may have said why: the next round reads it. */
+        else if (n < 0 && !will_pass(errno))
+            return fail(r, errno, strerror(errno));
     }
     return r->ended ? -EIO : 0;
 }
