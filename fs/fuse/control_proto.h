@@ -21,8 +21,8 @@
  * |            |        | others, bytes, refusals: what has been put                           |
  *
  * A client sends HELLO, waits for READY, sends the frames of a tree, then FINISH, and waits for
- * END. END may come at any time, and is the last frame. When the client hangs up before FINISH,
- * what it sent whole stays.
+ * END. END may come at any time, with errno 0 only after FINISH, and is the last frame. When the
+ * client hangs up before FINISH, what it sent whole stays.
  *
  * A client has to read what it is sent: one that does not for half a minute is hung up on.
  */
