@@ -70,9 +70,8 @@ static bool files_have(const struct lsm_batch *b, uint64_t number)
  */
 static int check_record(struct lsm_db *db, const struct blob_ref *ref)
 {
-    struct blob_record record;
     struct buf buf = {0};
-    int err = blob_read_record(db->store.blobs, ref, &buf, &record);
+    int err = blob_check(db->store.blobs, ref, NULL, &buf);
 
     buf_free(&buf);
     return err;

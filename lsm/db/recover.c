@@ -48,13 +48,13 @@ static int retire(struct replay *r)
 
 /*
  * Is the record that an operation refers to there? Behind the synced sequence number it must be
- * whole, and so must the header of its file, which a sync of the record would have made durable: or
- * the operation never was. Before it a damaged one is an error of its value only, like any damage,
- * but the file must be there.
+ * whole, by the rules of repair, and so must the header of its file, which a sync of the record
+ * would have made durable: or the operation never was. Before it a damaged one is an error of its
+ * value only, like any damage, but the file must be there.
  */
 static int check_ref(struct replay *r, const struct batch_op *op, uint64_t seqno, struct buf *buf)
 {
-    struct blob_record record;
+    bool shared = r->db->superblock.incompat & FEATURE_SHARED_BLOBS;
     struct blob_meta *file;
     struct blob_ref ref;
     int err = 0;
@@ -71,7 +71,7 @@ static int check_ref(struct replay *r, const struct batch_op *op, uint64_t seqno
         return err;
     err = blob_check_header(r->db->store.blobs, ref.file);
     if (!err)
-        err = blob_read_record(r->db->store.blobs, &ref, buf, &record);
+        err = blob_check(r->db->store.blobs, &ref, shared ? NULL : &op->key, buf);
     blob_meta_unref(file, true);
     return err;
 }
