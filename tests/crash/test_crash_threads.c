@@ -174,13 +174,6 @@ static void collections_in_the_background(void **state)
     background(true, "background-blobs");
 }
 
-static int report(void **state)
-{
-    (void)state;
-    crash_sweep_report();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,5 +183,5 @@ int main(void)
         cmocka_unit_test(collections_in_the_background),
     };
 
-    return cmocka_run_group_tests(tests, NULL, report);
+    return cmocka_run_group_tests(tests, NULL, crash_sweep_report);
 }
