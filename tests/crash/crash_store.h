@@ -95,7 +95,5 @@ int crash_digest_store(struct lsm_db *db, const struct lsm_snapshot *snapshot, u
 int crash_put_mark(struct lsm_db *db);
 /* Note the error, with lsm_detail. */
 void crash_outcome_fail(struct crash_outcome *o, int err, const char *doing);
-/* Apply a batch's operations. */
-void crash_model_apply(struct kv_model *m, struct slice ops);
 
 #endif

@@ -85,7 +85,7 @@ static void put_in_order(struct crash_store *s, struct written *all)
     }
     qsort(all, ALL, sizeof(*all), by_seqno);
     for (unsigned i = 0; i < ALL; i++) {
-        crash_model_apply(&s->model, buf_slice(&all[i].batch->bytes));
+        kv_apply(&s->model, buf_slice(&all[i].batch->bytes));
         s->states[++s->state_count] =
             (struct crash_state){crash_digest_model(&s->model), all[i].span.begun};
         if (all[i].sync)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lsm/base/check.h"
+#include "lsm/wal/batch.h"
 
 size_t kv_find(const struct kv_model *m, struct slice key)
 {
@@ -92,6 +93,32 @@ void kv_delete(struct kv_model *m, struct slice key)
 void kv_delete_range(struct kv_model *m, struct slice start, struct slice end)
 {
     remove_pairs(m, kv_find(m, start), kv_find(m, end));
+}
+
+void kv_apply(struct kv_model *m, struct slice ops)
+{
+    struct batch_op op;
+    uint64_t offset;
+    struct slice bytes;
+    int more;
+
+    while ((more = batch_next(&ops, &op)) > 0) {
+        switch (op.kind) {
+        case KIND_PUT:
+            kv_put(m, op.key, op.value);
+            break;
+        case KIND_DELETE:
+            kv_delete(m, op.key);
+            break;
+        case KIND_DELETE_RANGE:
+            kv_delete_range(m, op.key, op.value);
+            break;
+        default:
+            CHECK(patch_decode(op.value, &offset, &bytes));
+            kv_patch(m, op.key, (size_t)offset, bytes);
+        }
+    }
+    CHECK(!more);
 }
 
 void kv_copy(struct kv_model *ret, const struct kv_model *m)

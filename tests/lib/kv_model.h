@@ -18,8 +18,11 @@ struct kv_model {
 
 void kv_put(struct kv_model *m, struct slice key, struct slice value);
 void kv_delete(struct kv_model *m, struct slice key);
+/* Nothing when the start is not below the end. */
 void kv_delete_range(struct kv_model *m, struct slice start, struct slice end);
 void kv_patch(struct kv_model *m, struct slice key, size_t offset, struct slice bytes);
+/* The operations of a batch (lsm/wal/batch.h), in order. Aborts when it is damaged. */
+void kv_apply(struct kv_model *m, struct slice ops);
 /* The value, or NULL. */
 const struct kv_pair *kv_get(const struct kv_model *m, struct slice key);
 /* Index of the first key >= key. */

@@ -90,31 +90,6 @@ static uint64_t digest_store(struct run *r)
     return digest;
 }
 
-static void apply(struct kv_model *m, struct slice ops)
-{
-    struct batch_op op;
-    uint64_t offset;
-    struct slice bytes;
-
-    while (batch_next(&ops, &op) > 0) {
-        switch (op.kind) {
-        case KIND_PUT:
-            kv_put(m, op.key, op.value);
-            break;
-        case KIND_DELETE:
-            kv_delete(m, op.key);
-            break;
-        case KIND_DELETE_RANGE:
-            if (slice_cmp(op.key, op.value) < 0)
-                kv_delete_range(m, op.key, op.value);
-            break;
-        default:
-            assert_true(patch_decode(op.value, &offset, &bytes));
-            kv_patch(m, op.key, (size_t)offset, bytes);
-        }
-    }
-}
-
 /*
  * A copy, in the log of the test as the put that it amounts to. Where the store refuses, having
  * failed, so will the write.
@@ -204,7 +179,7 @@ static int write_one(struct run *r)
     assert_int_equal(lsm_batch_new(&b), 0);
     assert_int_equal(lsm_batch_new(&shown), 0);
     random_batch(r, b, shown);
-    apply(&r->model, buf_slice(&shown->bytes));
+    kv_apply(&r->model, buf_slice(&shown->bytes));
     r->count++;
     assert_true(r->count < BATCH_COUNT_MAX);
     assert_int_equal(buf_assign(&r->log[r->count].ops, shown->bytes.data, shown->bytes.len), 0);
@@ -235,7 +210,7 @@ static void settle(struct run *r, const struct kv_model *start, size_t least)
     kv_clear(&r->model);
     kv_copy(&r->model, start);
     for (size_t i = 1; i <= found; i++)
-        apply(&r->model, buf_slice(&r->log[i].ops));
+        kv_apply(&r->model, buf_slice(&r->log[i].ops));
     if (lsm_verify(r->db, NULL, NULL, NULL) != 0)
         fail_round(r, "verify");
 }
@@ -338,7 +313,7 @@ static void fail_nth(struct run *r, uint64_t nth, int err, bool forever)
             kv_copy(&r->model, &start);
             r->count--;
             for (size_t i = 1; i <= r->count; i++)
-                apply(&r->model, buf_slice(&r->log[i].ops));
+                kv_apply(&r->model, buf_slice(&r->log[i].ops));
         }
     }
     lsm_close(r->db);
