@@ -43,7 +43,7 @@ struct crash_store *crash_store_new(const char *scenario, unsigned env_flags)
     s->env_flags = env_flags;
     s->disk = env_record_new(empty, env_flags);
     s->rng.state = crash_seed();
-    s->states[0].digest = crash_digest_model(&s->model);
+    s->states[0].digest = kv_digest(&s->model);
     for (size_t i = 0; i < CRASH_SNAPSHOT_MAX; i++)
         s->snapshots[i].made = s->snapshots[i].removed = (struct crash_span){SIZE_MAX, SIZE_MAX};
     s->copy = s->snapshots[0];
@@ -105,7 +105,7 @@ void crash_store_write(struct crash_store *s, const struct lsm_batch *b,
     assert_true(s->state_count + 1 < CRASH_STATE_MAX);
     kv_apply(&s->model, buf_slice(&shown->bytes));
     state = &s->states[++s->state_count];
-    state->digest = crash_digest_model(&s->model);
+    state->digest = kv_digest(&s->model);
     state->begun = env_record_point(s->disk);
     check(s, lsm_write(s->db, b, sync ? LSM_WRITE_SYNC : 0), "write");
     if (sync)

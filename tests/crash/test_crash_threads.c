@@ -86,8 +86,7 @@ static void put_in_order(struct crash_store *s, struct written *all)
     qsort(all, ALL, sizeof(*all), by_seqno);
     for (unsigned i = 0; i < ALL; i++) {
         kv_apply(&s->model, buf_slice(&all[i].batch->bytes));
-        s->states[++s->state_count] =
-            (struct crash_state){crash_digest_model(&s->model), all[i].span.begun};
+        s->states[++s->state_count] = (struct crash_state){kv_digest(&s->model), all[i].span.begun};
         if (all[i].sync)
             s->syncs[s->sync_count++] = (struct crash_synced){all[i].span.done, s->state_count};
         lsm_batch_free(all[i].batch);

@@ -4,6 +4,7 @@
 #include "lib/kv_model.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "lsm/base/check.h"
 #include "lsm/wal/batch.h"
@@ -119,6 +120,31 @@ void kv_apply(struct kv_model *m, struct slice ops)
         }
     }
     CHECK(!more);
+}
+
+bool kv_equal(const struct kv_model *a, const struct kv_model *b)
+{
+    bool equal = a->count == b->count;
+
+    for (size_t i = 0; i < a->count && equal; i++)
+        equal = slice_eq(buf_slice(&a->pairs[i].key), buf_slice(&b->pairs[i].key)) &&
+                slice_eq(buf_slice(&a->pairs[i].value), buf_slice(&b->pairs[i].value));
+    return equal;
+}
+
+uint64_t kv_digest_pair(uint64_t digest, struct slice key, struct slice value)
+{
+    digest = XXH3_64bits_withSeed(key.data, key.len, digest);
+    return XXH3_64bits_withSeed(value.data, value.len, digest);
+}
+
+uint64_t kv_digest(const struct kv_model *m)
+{
+    uint64_t digest = KV_DIGEST_EMPTY;
+
+    for (size_t i = 0; i < m->count; i++)
+        digest = kv_digest_pair(digest, buf_slice(&m->pairs[i].key), buf_slice(&m->pairs[i].value));
+    return digest;
 }
 
 void kv_copy(struct kv_model *ret, const struct kv_model *m)

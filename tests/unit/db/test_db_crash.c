@@ -15,10 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <xxhash.h>
 
 #include "lib/env_fault.h"
-#include "lib/kv_model.h"
+#include "lib/kv_load.h"
 #include "lib/rng.h"
 #include "lib/scratch.h"
 #include "lsm/db/db.h"
@@ -55,38 +54,15 @@ static void fail_round(const struct run *r, const char *what)
              lsm_detail());
 }
 
-static uint64_t digest_pair(uint64_t digest, struct slice key, struct slice value)
-{
-    digest = XXH3_64bits_withSeed(key.data, key.len, digest);
-    return XXH3_64bits_withSeed(value.data, value.len, digest);
-}
-
-static uint64_t digest_model(const struct kv_model *m)
-{
-    uint64_t digest = 0;
-
-    for (size_t i = 0; i < m->count; i++)
-        digest = digest_pair(digest, buf_slice(&m->pairs[i].key), buf_slice(&m->pairs[i].value));
-    return digest;
-}
-
 static uint64_t digest_store(struct run *r)
 {
-    uint64_t digest = 0;
-    struct lsm_iter *it;
-    int at;
+    struct kv_model now;
+    uint64_t digest;
 
-    if (lsm_iter_new(r->db, NULL, NULL, 0, NULL, 0, &it))
-        fail_round(r, "no iterator");
-    for (at = lsm_iter_first(it); at > 0; at = lsm_iter_next(it)) {
-        size_t key_len, value_len;
-        const void *key = lsm_iter_key(it, &key_len), *value = lsm_iter_value(it, &value_len);
-
-        digest = digest_pair(digest, slice_of(key, key_len), slice_of(value, value_len));
-    }
-    if (at < 0)
+    if (kv_load(r->db, NULL, &now))
         fail_round(r, "scan");
-    lsm_iter_free(it);
+    digest = kv_digest(&now);
+    kv_clear(&now);
     return digest;
 }
 
@@ -183,7 +159,7 @@ static int write_one(struct run *r)
     r->count++;
     assert_true(r->count < BATCH_COUNT_MAX);
     assert_int_equal(buf_assign(&r->log[r->count].ops, shown->bytes.data, shown->bytes.len), 0);
-    r->log[r->count].digest = digest_model(&r->model);
+    r->log[r->count].digest = kv_digest(&r->model);
     err = lsm_write(r->db, b, sync ? LSM_WRITE_SYNC : 0);
     lsm_batch_free(b);
     lsm_batch_free(shown);
@@ -219,7 +195,7 @@ static void begin_round(struct run *r, struct kv_model *ret_start)
 {
     kv_copy(ret_start, &r->model);
     r->count = r->acked = r->synced = 0;
-    r->log[0].digest = digest_model(&r->model);
+    r->log[0].digest = kv_digest(&r->model);
 }
 
 static struct run *run_new(uint64_t seed, bool blobs)
