@@ -223,13 +223,6 @@ static void run_free(struct run *r)
     free(r);
 }
 
-static unsigned rounds_wanted(unsigned fallback)
-{
-    const char *s = getenv("TEST_ROUNDS");
-
-    return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
-}
-
 static void cut_power_again_and_again(bool blobs)
 {
     struct run *r = run_new(rng_seed(7), blobs);
@@ -237,7 +230,7 @@ static void cut_power_again_and_again(bool blobs)
     env_fault_remember_removed(r->fault);
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 0; r->round < rounds_wanted(120); r->round++) {
+    for (r->round = 0; r->round < rng_rounds(120); r->round++) {
         struct kv_model start;
         size_t batches = (size_t)rng_below(&r->rng, 300);
         /* Cut at a call in the middle of something, or between two batches. */
@@ -307,7 +300,7 @@ static void fail_every_call(bool blobs)
 {
     struct run *r = run_new(rng_seed(11), blobs);
 
-    for (r->round = 1; r->round <= rounds_wanted(150); r->round++)
+    for (r->round = 1; r->round <= rng_rounds(150); r->round++)
         fail_nth(r, r->round, r->round % 2 ? EIO : ENOSPC, r->round % 3 == 0);
     run_free(r);
 }

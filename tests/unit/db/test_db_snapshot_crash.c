@@ -166,13 +166,6 @@ static void run_free(struct run *r)
     free(r);
 }
 
-static unsigned rounds_wanted(unsigned fallback)
-{
-    const char *s = getenv("TEST_ROUNDS");
-
-    return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
-}
-
 static void work(struct run *r, uint64_t steps)
 {
     int err = 0;
@@ -203,7 +196,7 @@ static void power_cuts_leave_snapshots_whole_or_not_at_all(void **state)
     env_fault_remember_removed(r->fault);
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 0; r->round < rounds_wanted(120); r->round++) {
+    for (r->round = 0; r->round < rng_rounds(120); r->round++) {
         if (rng_below(&r->rng, 3))
             env_fault_fail(r->fault, ENV_FAULT_CHANGES, 1 + rng_below(&r->rng, 120), EIO, true);
         work(r, rng_below(&r->rng, 300));
@@ -224,7 +217,7 @@ static void every_failing_call_leaves_snapshots_whole_or_not_at_all(void **state
     (void)state;
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 1; r->round <= rounds_wanted(120); r->round++) {
+    for (r->round = 1; r->round <= rng_rounds(120); r->round++) {
         env_fault_fail(r->fault, ENV_FAULT_CHANGES, 1 + rng_below(&r->rng, 40),
                        r->round % 2 ? EIO : ENOSPC, r->round % 3 == 0);
         work(r, 100);

@@ -481,13 +481,6 @@ static void end_round(struct run *r)
     settle(r, least);
 }
 
-static unsigned rounds_wanted(unsigned fallback)
-{
-    const char *s = getenv("TEST_ROUNDS");
-
-    return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
-}
-
 static void nothing_is_lost_whatever_goes_wrong(void **state)
 {
     struct run *r = calloc(1, sizeof(*r));
@@ -502,7 +495,7 @@ static void nothing_is_lost_whatever_goes_wrong(void **state)
     env_fault_remember_removed(r->fault);
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 0; r->round < rounds_wanted(60); r->round++) {
+    for (r->round = 0; r->round < rng_rounds(60); r->round++) {
         size_t steps = 1 + (size_t)rng_below(&r->rng, BATCH_COUNT_MAX);
         int err = 0;
 
