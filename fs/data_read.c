@@ -5,6 +5,9 @@
  * that it sees one moment of the store: never a length from before a write and blocks from after
  * it. The caller gets pointers into the values themselves; what no block holds (holes, the rest of
  * short blocks) points to a static area of zeros. Nothing is copied.
+ *
+ * Blocks that are asked for as a whole will be kept by whoever asks, that is by the kernel, and
+ * need no place in the store's cache. Of others the next part is likely to be wanted.
  */
 #include <limits.h>
 
@@ -103,8 +106,10 @@ static int plan_pieces(const struct fs *fs, const struct read_plan *p, const str
 static int plan_run(struct fs *fs, const struct read_plan *p, uint64_t ino, uint64_t offset,
                     size_t len, struct fs_read *ret)
 {
+    bool whole = len >= fs->super.block_len;
     struct inode in;
-    int err = lsm_multi_get(fs->db, NULL, p->refs, p->count, p->values, p->errs);
+    int err = (whole ? lsm_multi_get_once : lsm_multi_get)(fs->db, NULL, p->refs, p->count,
+                                                           p->values, p->errs);
 
     /* What was not read has a zeroed value, which may be released like any other. */
     if (err)

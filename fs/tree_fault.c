@@ -67,3 +67,19 @@ const char *tree_entry_fault(const struct tree_entry *e, int *ret_err)
     *ret_err = -EINVAL;
     return "a time has more than a second of nanoseconds";
 }
+
+bool tree_xattr_refused(int err)
+{
+    switch (-err) {
+    case E2BIG:
+    case EACCES:
+    case EINVAL:
+    case ENOSPC: /* for its name; a full disk will say so again */
+    case EOPNOTSUPP:
+    case EPERM:
+    case ERANGE:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -10,5 +10,7 @@
 const char *tree_path_fault(const char *path, int *ret_err);
 const char *tree_entry_fault(const struct tree_entry *e, int *ret_err); /* but for its path */
 bool tree_time_ok(const struct timespec *t);
+/* Whether an error of setting an attribute is of this attribute, and not of the store. */
+bool tree_xattr_refused(int err);
 
 #endif

@@ -164,43 +164,48 @@ static bool take_time(struct slice *in, struct timespec *ret)
     return true;
 }
 
-bool tree_field_take_string(struct slice *in, char **ret)
+int tree_field_take_string(struct slice *in, char **ret)
 {
     struct slice s;
 
     if (!take_prefixed(in, &s) || s.len > TREE_FRAME_PATH_LEN_MAX ||
         (s.len && memchr(s.data, 0, s.len)))
-        return false;
+        return -EBADMSG;
     *ret = malloc(s.len + 1);
     if (!*ret)
-        return false;
+        return -ENOMEM;
     if (s.len)
         memcpy(*ret, s.data, s.len);
     (*ret)[s.len] = 0;
-    return true;
+    return 0;
 }
 
-static bool take_entry(struct slice *in, struct tree_entry *e, char **path, char **link)
+static int take_entry(struct slice *in, struct tree_entry *e, char **path, char **link)
 {
     struct slice kind;
+    int err;
 
     if (!take_varint32(in, &e->mode) || !take_varint32(in, &e->uid) ||
         !take_varint32(in, &e->gid) || !take_varint64(in, &e->rdev) || !take_time(in, &e->atime) ||
-        !take_time(in, &e->mtime) || !take_bytes(in, 1, &kind) || kind.data[0] > 2 ||
-        !tree_field_take_string(in, path) || (kind.data[0] && !tree_field_take_string(in, link)))
-        return false;
+        !take_time(in, &e->mtime) || !take_bytes(in, 1, &kind) || kind.data[0] > 2)
+        return -EBADMSG;
+    err = tree_field_take_string(in, path);
+    if (!err && kind.data[0])
+        err = tree_field_take_string(in, link);
     e->hard_link = kind.data[0] == 2;
     e->path = *path;
     e->link = *link;
-    return in->len == 0;
+    return err ? err : in->len ? -EBADMSG : 0;
 }
 
 static int apply_entry(struct tree_put *t, struct slice in)
 {
     struct tree_entry e = {.path = NULL};
     char *path = NULL, *link = NULL;
-    int err = take_entry(&in, &e, &path, &link) ? tree_put_begin(t, &e) : -EBADMSG;
+    int err = take_entry(&in, &e, &path, &link);
 
+    if (!err)
+        err = tree_put_begin(t, &e);
     free(path);
     free(link);
     return err;
@@ -209,9 +214,10 @@ static int apply_entry(struct tree_put *t, struct slice in)
 static int apply_xattr(struct tree_put *t, struct slice in)
 {
     char *name = NULL;
-    int err =
-        tree_field_take_string(&in, &name) ? tree_put_xattr(t, name, in.data, in.len) : -EBADMSG;
+    int err = tree_field_take_string(&in, &name);
 
+    if (!err)
+        err = tree_put_xattr(t, name, in.data, in.len);
     free(name);
     return err;
 }
@@ -238,9 +244,10 @@ static int apply_times(struct tree_put *t, struct slice in)
     char *path = NULL;
     int err = -EBADMSG;
 
-    if (take_time(&in, &atime) && take_time(&in, &mtime) && tree_field_take_string(&in, &path) &&
-        !in.len)
-        err = tree_put_times(t, path, &atime, &mtime);
+    if (take_time(&in, &atime) && take_time(&in, &mtime))
+        err = tree_field_take_string(&in, &path);
+    if (!err)
+        err = in.len ? -EBADMSG : tree_put_times(t, path, &atime, &mtime);
     free(path);
     return err;
 }

@@ -62,8 +62,8 @@ int tree_frame_take(struct slice *in, uint8_t *ret_type, struct slice *ret_paylo
 /* Do what a frame says. -EBADMSG for what is none; else as the functions of tree_put.h. */
 int tree_frame_apply(struct tree_put *t, uint8_t type, struct slice payload);
 
-/* Fields, for whoever adds frames of his own. False: the bytes do not hold one. */
+/* Fields, for whoever adds frames of his own. -EBADMSG: the bytes do not hold one; -ENOMEM. */
 int tree_field_string(struct buf *b, const char *s);
-bool tree_field_take_string(struct slice *in, char **ret); /* owned; false also without memory */
+int tree_field_take_string(struct slice *in, char **ret); /* owned */
 
 #endif

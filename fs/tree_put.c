@@ -396,7 +396,18 @@ int tree_put_data(struct tree_put *t, uint64_t offset, const void *data, size_t 
 
 /* --- End --- */
 
-/* Attributes that the file system does not take are told, and left out. */
+/* An attribute that the file system does not take is told, and left out. Others: the error. */
+static int judge_xattr(struct tree_put *t, const char *name, int err)
+{
+    char why[600];
+
+    if (!err || !tree_xattr_refused(err))
+        return err;
+    snprintf(why, sizeof(why), "its attribute %.300s was left out: %s", name, lsm_strerror(err));
+    refuse(t, t->cur.path, err, why);
+    return 0;
+}
+
 static int put_xattrs(struct tree_put *t, struct inode *in)
 {
     struct current *c = &t->cur;
@@ -405,15 +416,11 @@ static int put_xattrs(struct tree_put *t, struct inode *in)
 
     while (take_prefixed(&left, &name) && take_prefixed(&left, &value)) {
         const char *text = (const char *)name.data;
-        char why[600];
         int err = bulk_xattr(&t->bulk, in, &names_len, text, value.data, value.len);
 
-        if (err == -ENOMEM || lsm_is_damage(err))
-            return err;
-        snprintf(why, sizeof(why), "its attribute %.300s was left out: %s", text,
-                 err ? lsm_strerror(err) : "");
+        err = judge_xattr(t, text, err);
         if (err)
-            refuse(t, c->path, err, why);
+            return err;
     }
     return 0;
 }
@@ -522,11 +529,10 @@ static int update_dir(struct tree_put *t)
             fs_setattr(t->fs, c->old_ino, &attr,
                        FS_SET_MODE | FS_SET_UID | FS_SET_GID | FS_SET_ATIME | FS_SET_MTIME, &attr);
     while (!err && take_prefixed(&left, &name) && take_prefixed(&left, &value)) {
-        err = fs_setxattr(t->fs, c->old_ino, (const char *)name.data, value.data, value.len, 0);
-        if (err && err != -ENOMEM && !lsm_is_damage(err)) {
-            refuse(t, c->path, err, "an attribute of the directory was left out");
-            err = 0;
-        }
+        const char *text = (const char *)name.data;
+
+        err = fs_setxattr(t->fs, c->old_ino, text, value.data, value.len, 0);
+        err = judge_xattr(t, text, err);
     }
     if (!err)
         t->stats.dirs++;

@@ -201,6 +201,13 @@ struct lsm_key {
 LSM_API int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
                           const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
                           int *ret_errs);
+/*
+ * The same for values that the caller will not ask for again soon, or keeps himself: large ones
+ * (blob_len_min) that have to be read from the disk are not put into the cache.
+ */
+LSM_API int lsm_multi_get_once(struct lsm_db *db, const struct lsm_snapshot *snapshot,
+                               const struct lsm_key *keys, size_t count,
+                               struct lsm_value *ret_values, int *ret_errs);
 
 /* --- Writing --- */
 

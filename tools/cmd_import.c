@@ -97,7 +97,7 @@ static struct tree_put_options put_options(struct import *im)
     };
 }
 
-/* Into the store of a daemon; negative: there is none that takes imports. */
+/* Into the store of a daemon; negative: see remote_put_start. */
 static int import_remote(struct import *im, struct archive_input *in, const char *dir)
 {
     const struct tree_put_options options = put_options(im);
@@ -151,7 +151,11 @@ static int import_offline(struct import *im, struct archive_input *in)
     if (err == -ERR_STORE_LOCKED) {
         /* By a daemon that takes imports, or by anybody else. */
         status = import_remote(im, in, im->dir);
-        return status < 0 ? cli_store_error(im->store, err) : status;
+        if (status == -ENOENT || status == -ECONNREFUSED || status == -EACCES)
+            return cli_store_error(im->store, err);
+        return status < 0
+                   ? cli_error("%s: its daemon cannot be reached: %s", im->store, strerror(-status))
+                   : status;
     }
     if (err)
         return cli_store_error(im->store, err);

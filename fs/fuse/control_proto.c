@@ -3,6 +3,7 @@
  */
 #include "fs/fuse/control_proto.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -82,58 +83,70 @@ int control_put_end(struct buf *b, const struct control_end *e)
     return err;
 }
 
-bool control_take_hello(struct slice in, struct control_hello *ret)
+int control_take_hello(struct slice in, struct control_hello *ret)
 {
     struct control_hello h = {.dir = NULL};
     uint64_t version;
+    int err;
 
     if (!take_varint64(&in, &version) || version != CONTROL_VERSION ||
         !take_varint32(&in, &h.flags) || h.flags & ~(uint32_t)CONTROL_KEEP_OLD ||
-        !take_varint32(&in, &h.uid) || !take_varint32(&in, &h.gid) ||
-        !tree_field_take_string(&in, &h.dir))
-        return false;
-    if (in.len) {
+        !take_varint32(&in, &h.uid) || !take_varint32(&in, &h.gid))
+        return -EBADMSG;
+    err = tree_field_take_string(&in, &h.dir);
+    if (!err && in.len)
+        err = -EBADMSG;
+    if (err)
         free(h.dir);
-        return false;
-    }
-    *ret = h;
-    return true;
+    else
+        *ret = h;
+    return err;
 }
 
-bool control_take_refused(struct slice in, int *ret_err, char **ret_path, char **ret_text)
+int control_take_refused(struct slice in, int *ret_err, char **ret_path, char **ret_text)
 {
     char *path = NULL, *text = NULL;
-    uint32_t err;
+    uint32_t code;
+    int err = -EBADMSG;
 
-    if (take_varint32(&in, &err) && err < 4096 && tree_field_take_string(&in, &path) &&
-        tree_field_take_string(&in, &text) && !in.len) {
-        *ret_err = (int)err;
-        *ret_path = path;
-        *ret_text = text;
-        return true;
+    if (take_varint32(&in, &code) && code < 4096)
+        err = tree_field_take_string(&in, &path);
+    if (!err)
+        err = tree_field_take_string(&in, &text);
+    if (!err && in.len)
+        err = -EBADMSG;
+    if (err) {
+        free(path);
+        free(text);
+        return err;
     }
-    free(path);
-    free(text);
-    return false;
+    *ret_err = (int)code;
+    *ret_path = path;
+    *ret_text = text;
+    return 0;
 }
 
-bool control_take_end(struct slice in, struct control_end *ret)
+int control_take_end(struct slice in, struct control_end *ret)
 {
     struct control_end e;
     struct tree_put_stats *s = &e.stats;
     uint64_t *const numbers[] = {&s->files,  &s->dirs,     &s->symlinks, &s->hard_links,
                                  &s->others, &s->data_len, &s->refused};
     char *text = NULL;
-    uint32_t err;
-    bool ok = take_varint32(&in, &err) && err < 4096 && tree_field_take_string(&in, &text);
+    uint32_t code;
+    int err = -EBADMSG;
 
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && ok; i++)
-        ok = take_varint64(&in, numbers[i]);
-    if (ok && !in.len) {
-        e.err = (int)err;
+    if (take_varint32(&in, &code) && code < 4096)
+        err = tree_field_take_string(&in, &text);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !err; i++)
+        err = take_varint64(&in, numbers[i]) ? 0 : -EBADMSG;
+    if (!err && in.len)
+        err = -EBADMSG;
+    if (!err) {
+        e.err = (int)code;
         snprintf(e.text, sizeof(e.text), "%s", text);
         *ret = e;
     }
     free(text);
-    return ok && !in.len;
+    return err;
 }

@@ -21,8 +21,8 @@
  * |            |        | others, bytes, refusals: what has been put                           |
  *
  * A client sends HELLO, waits for READY, sends the frames of a tree, then FINISH, and waits for
- * END. END may come at any time, and is the last frame. When the client hangs up before FINISH,
- * what it sent whole stays.
+ * END. END may come at any time, with errno 0 only after FINISH, and is the last frame. When the
+ * client hangs up before FINISH, what it sent whole stays.
  *
  * A client has to read what it is sent: one that does not for half a minute is hung up on.
  */
@@ -64,9 +64,9 @@ int control_put_hello(struct buf *b, const struct control_hello *h);
 int control_put_refused(struct buf *b, int err, const char *path, const char *text);
 int control_put_end(struct buf *b, const struct control_end *e);
 
-/* From a payload. False: it is none, or there is no memory; then nothing is owned. */
-bool control_take_hello(struct slice in, struct control_hello *ret); /* another version: false */
-bool control_take_refused(struct slice in, int *ret_err, char **ret_path, char **ret_text);
-bool control_take_end(struct slice in, struct control_end *ret);
+/* From a payload: 0; -EBADMSG when it is none; -ENOMEM. After an error nothing is owned. */
+int control_take_hello(struct slice in, struct control_hello *ret); /* another version: -EBADMSG */
+int control_take_refused(struct slice in, int *ret_err, char **ret_path, char **ret_text);
+int control_take_end(struct slice in, struct control_end *ret);
 
 #endif

@@ -26,6 +26,7 @@
 #include "fs/fuse/mount_log.h"
 #include "fs/fuse/reaper.h"
 #include "fs/fuse/session.h"
+#include "lsm/base/err.h"
 
 enum {
     READ_LEN = TREE_FRAME_HEAD_LEN + TREE_FRAME_LEN_MAX
@@ -38,6 +39,7 @@ struct talk {
     uint64_t listed;      /* a directory whose listing is still to be dropped; 0: none */
     bool finished;        /* FINISH has come */
     bool lost;            /* the client does not listen any more */
+    int untold_err;       /* why it could not be told of something that was refused; 0 */
     uint8_t *buf;         /* READ_LEN */
     size_t len;
 };
@@ -79,8 +81,11 @@ static void on_refused(void *arg, const char *path, int err, const char *text)
 {
     struct talk *t = arg;
     struct buf b = {NULL, 0, 0};
+    int put_err = control_put_refused(&b, lsm_errno(err), path, text);
 
-    if (!control_put_refused(&b, lsm_errno(err), path, text))
+    if (put_err)
+        t->untold_err = put_err;
+    else
         send_all(t, &b);
     buf_free(&b);
 }
@@ -144,8 +149,9 @@ static int hello(struct talk *t, struct slice payload)
     struct buf b = {NULL, 0, 0};
     int err;
 
-    if (t->put || !control_take_hello(payload, &h))
-        return -EBADMSG;
+    err = t->put ? -EBADMSG : control_take_hello(payload, &h);
+    if (err)
+        return err;
     err = fs_resolve(t->m->fs, h.dir, &dir);
     free(h.dir);
     if (!err && !S_ISDIR(dir.mode))
@@ -178,7 +184,7 @@ static int frame(struct talk *t, uint8_t type, struct slice payload)
     }
     err = tree_frame_apply(t->put, type, payload);
     drop_listing(t);
-    return err;
+    return err ? err : t->untold_err;
 }
 
 /* All frames that are whole. */
@@ -208,10 +214,10 @@ static int commit(struct talk *t)
     int err = t->put ? tree_put_commit(t->put) : 0;
 
     drop_listing(t);
-    return err;
+    return err ? err : t->untold_err;
 }
 
-/* More bytes: 1, 0 when the client has hung up, or an error of the store. */
+/* More bytes: 1, 0 when the client has hung up, or an error. */
 static int receive(struct talk *t)
 {
     for (;;) {
@@ -223,8 +229,12 @@ static int receive(struct talk *t)
             t->len += (size_t)n;
             return 1;
         }
-        if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        if (n == 0 || errno == ECONNRESET)
             return 0;
+        if (errno != EAGAIN && errno != EINTR) {
+            err_clear(); /* the words for it are errno's */
+            return -errno;
+        }
         err = commit(t);
         if (err)
             return err;
@@ -261,7 +271,10 @@ void control_talk(struct mount *m, int fd)
         err = commit(&t);
         if (!err && t.finished)
             err = fs_sync(m->fs);
-        send_end(&t, err, NULL);
+        if (!err && !t.finished)
+            send_end(&t, -EPIPE, "the client has hung up before it had said all");
+        else
+            send_end(&t, err, NULL);
     }
     tree_put_free(t.put);
     free(t.buf);

@@ -36,6 +36,7 @@ struct server {
 struct rings {
     struct ring_config config;
     struct server *servers;
+    unsigned core_count, depth; /* entry i is of the queue of core i % core_count */
     unsigned started;
 
     struct mutex mu;
@@ -73,27 +74,6 @@ static void *server_main(void *arg)
     if (!err)
         ring_entry_end(&s->entry);
     return NULL;
-}
-
-/* One more than the highest number that a core of this machine can have; 0 when that is unknown. */
-static unsigned core_count(void)
-{
-    FILE *f = fopen("/sys/devices/system/cpu/possible", "re");
-    unsigned long last = 0;
-    char text[256], *at;
-
-    if (!f)
-        return 0;
-    at = fgets(text, sizeof(text), f);
-    fclose(f);
-    if (!at)
-        return 0;
-    /* "0-3,8-11": the last number counts. */
-    at = strpbrk(text, "-,") ? text + strlen(text) : text;
-    while (at > text && !strchr("-,", at[-1]))
-        at--;
-    last = strtoul(at, NULL, 10);
-    return last < RING_CORE_COUNT_MAX ? (unsigned)last + 1 : 0;
 }
 
 /* Entries of each queue; 0 when descriptors are too few. Most of them are for the store. */
@@ -148,12 +128,12 @@ static int server_start(struct rings *r, struct server *s, unsigned core)
     return 0;
 }
 
-static int start_all(struct rings *r, unsigned cores, unsigned depth)
+static int start_all(struct rings *r)
 {
     int err = 0;
 
-    for (unsigned i = 0; !err && i < cores * depth; i++)
-        err = server_start(r, &r->servers[i], i % cores);
+    for (unsigned i = 0; !err && i < r->core_count * r->depth; i++)
+        err = server_start(r, &r->servers[i], i % r->core_count);
     if (!err)
         err = wait_until_ready(r);
     return err;
@@ -163,12 +143,15 @@ int rings_new(struct fuse_session *se, struct watchdog *dog, size_t payload_len,
               bool (*first)(void *arg, const struct fuse_buf *message), void *arg,
               struct rings **ret)
 {
-    unsigned cores = core_count(), depth = cores ? depth_for(cores) : 0;
+    /* Of all that there could ever be, as the kernel counts its queues. */
+    long cores = sysconf(_SC_NPROCESSORS_CONF);
+    unsigned depth;
     struct rings *r;
     int err;
 
-    if (!cores)
+    if (cores < 1 || cores > RING_CORE_COUNT_MAX)
         return -ENOTSUP;
+    depth = depth_for((unsigned)cores);
     if (!depth)
         return -EMFILE;
     r = calloc(1, sizeof(*r));
@@ -184,9 +167,11 @@ int rings_new(struct fuse_session *se, struct watchdog *dog, size_t payload_len,
     err = r->config.stop_fd < 0 ? -errno : 0;
     mutex_init(&r->mu);
     cond_init(&r->cond);
-    r->servers = calloc((size_t)cores * depth, sizeof(*r->servers));
+    r->core_count = (unsigned)cores;
+    r->depth = depth;
+    r->servers = calloc((size_t)r->core_count * depth, sizeof(*r->servers));
     if (!err)
-        err = !r->servers ? -ENOMEM : start_all(r, cores, depth);
+        err = !r->servers ? -ENOMEM : start_all(r);
     if (err) {
         rings_free(r);
         return err;
@@ -205,7 +190,15 @@ void rings_go(struct rings *r)
 
 bool rings_serve(const struct rings *r)
 {
-    return !atomic_load(&r->config.refused);
+    for (unsigned core = 0; core < r->core_count; core++) {
+        unsigned refused = 0;
+
+        for (unsigned i = core; i < r->core_count * r->depth; i += r->core_count)
+            refused += atomic_load(&r->servers[i].entry.refused);
+        if (refused == r->depth)
+            return false;
+    }
+    return true;
 }
 
 void rings_free(struct rings *r)

@@ -34,7 +34,7 @@ int rings_new(struct fuse_session *se, struct watchdog *dog, size_t payload_len,
               struct rings **ret);
 /* INIT has been answered: begin to serve. */
 void rings_go(struct rings *r);
-/* Whether the kernel has taken them; it has not been told of any before rings_go. */
+/* Whether the kernel has taken one for each core; it has not been told of any before rings_go. */
 bool rings_serve(const struct rings *r);
 /* End all threads and free; the session may be unmounted or not. NULL is allowed. */
 void rings_free(struct rings *r);

@@ -33,6 +33,7 @@
 enum {
     SQ_LEN = 4,
     SQE_LEN = 128, /* with IORING_SETUP_SQE128 */
+    PAUSE_MS = 10,
 };
 
 static _Thread_local struct ring_entry *self;
@@ -160,13 +161,13 @@ static struct io_uring_sqe *command(struct ring_entry *e, unsigned op)
     return sqe;
 }
 
-static void enter(struct ring_entry *e, struct iovec buffers[2])
+static void enter(struct ring_entry *e)
 {
     struct io_uring_sqe *sqe = command(e, WIRE_CMD_REGISTER);
 
-    buffers[0] = (struct iovec){e->memory, sizeof(struct wire_entry)};
-    buffers[1] = (struct iovec){payload_of(e), e->config->payload_len};
-    sqe->addr = (uintptr_t)buffers;
+    e->buffers[0] = (struct iovec){e->memory, sizeof(struct wire_entry)};
+    e->buffers[1] = (struct iovec){payload_of(e), e->config->payload_len};
+    sqe->addr = (uintptr_t)e->buffers;
     sqe->len = 2;
 }
 
@@ -178,39 +179,72 @@ static void watch_for_stop(struct ring_entry *e)
     io_uring_sqe_set_data(sqe, NULL);
 }
 
-static void tell_refusal(struct ring_config *c, int err)
+/* Give whatever is the matter some time to pass. False: all are to end. */
+static bool pause_a_little(const struct ring_entry *e)
 {
-    if (!atomic_exchange(&c->refused, true))
-        mount_log(LSM_LOG_WARN, "io_uring: the kernel refuses an entry: %s", strerror(-err));
+    struct pollfd stop = {.fd = e->config->stop_fd, .events = POLLIN};
+
+    return poll(&stop, 1, PAUSE_MS) <= 0;
+}
+
+/* Once for all entries, however often it happens. */
+static void tell_once(atomic_bool *told, const char *what, int err)
+{
+    if (!atomic_exchange(told, true))
+        mount_log(LSM_LOG_WARN, "io_uring: %s: %s", what, strerror(-err));
+}
+
+static bool is_end_of_connection(int result)
+{
+    return result == -ENOTCONN || result == -ECONNABORTED || result == -ECANCELED;
+}
+
+/*
+ * The kernel does not take what the entry offered. Without its first offer it goes on with other
+ * entries or with /dev/fuse; later, requests on this core would wait for ever if nobody offered
+ * himself for them. False: the thread is to end.
+ */
+static bool offer_again(struct ring_entry *e, int result)
+{
+    if (!e->has_served) {
+        atomic_store(&e->refused, true);
+        tell_once(&e->config->told_refusal, "the kernel refuses an entry", result);
+        return false;
+    }
+    tell_once(&e->config->told_trouble, "the kernel does not take an answer", result);
+    if (!pause_a_little(e))
+        return false;
+    enter(e);
+    return true;
 }
 
 /* What has come. False: the thread is to end. */
 static bool handle(struct ring_entry *e, int result)
 {
-    if (result == 0) {
-        serve(e);
-        command(e, WIRE_CMD_COMMIT);
-        return true;
-    }
-    if (result != -ENOTCONN && result != -ECONNABORTED && result != -ECANCELED)
-        tell_refusal(e->config, result);
-    return false;
+    if (is_end_of_connection(result))
+        return false;
+    if (result)
+        return offer_again(e, result);
+    e->has_served = true;
+    serve(e);
+    command(e, WIRE_CMD_COMMIT);
+    return true;
 }
 
 void ring_entry_serve(struct ring_entry *e)
 {
-    struct iovec buffers[2];
     bool on = true;
 
     watch_for_stop(e);
-    enter(e, buffers);
+    enter(e);
     while (on) {
         struct io_uring_cqe *cqe;
         int err = io_uring_submit_and_wait(&e->uring, 1);
 
-        if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY) {
-            tell_refusal(e->config, err);
-            return;
+        /* What was not taken is offered again with the next call. */
+        if (err < 0 && err != -EINTR) {
+            tell_once(&e->config->told_trouble, "the kernel takes nothing", err);
+            on = pause_a_little(e);
         }
         while (on && io_uring_peek_cqe(&e->uring, &cqe) == 0) {
             bool is_stop = !io_uring_cqe_get_data(cqe);
@@ -248,6 +282,7 @@ int ring_entry_begin(struct ring_entry *e)
 {
     self = e;
     e->answered = true;
+    e->has_served = false;
     bind_to_core(e->core);
     watchdog_join(e->slot);
     return uring_new(&e->uring);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct fuse_buf;
 struct fuse_session;
@@ -20,15 +21,15 @@ enum {
     RING_CORE_COUNT_MAX = 4096
 };
 
-/* What all entries have in common; constant, but for `refused`. */
+/* What all entries have in common; constant, but for what has been told. */
 struct ring_config {
     struct fuse_session *se;
     struct watchdog *dog;
     bool (*first)(void *arg, const struct fuse_buf *message);
     void *first_arg;
     size_t page_len, payload_len;
-    int stop_fd;         /* readable when all are to end */
-    atomic_bool refused; /* the kernel did not take an entry; told once */
+    int stop_fd; /* readable when all are to end */
+    atomic_bool told_refusal, told_trouble;
 };
 
 struct ring_entry {
@@ -38,7 +39,12 @@ struct ring_entry {
     uint8_t *memory; /* a page and the payload */
     struct watch_slot *slot;
 
+    atomic_bool refused; /* the kernel did not take the entry */
+
+    /* Of the thread that serves. */
     struct io_uring uring;
+    struct iovec buffers[2]; /* what is offered to the kernel */
+    bool has_served;
     /* The request that is being served. */
     uint64_t unique;
     bool answered;
@@ -48,7 +54,10 @@ struct ring_entry {
 int ring_entry_begin(struct ring_entry *e);
 /* After success of begin. */
 void ring_entry_end(struct ring_entry *e);
-/* Offer the entry to the kernel, and serve until all are to end. */
+/*
+ * Offer the entry to the kernel, and serve until all are to end, or the connection ends, or the
+ * kernel has refused the entry, which is then marked so. After other trouble it is offered again.
+ */
 void ring_entry_serve(struct ring_entry *e);
 
 #endif

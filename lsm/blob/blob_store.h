@@ -15,7 +15,7 @@
 #include "lsm/base/blob_ref.h"
 #include "lsm/base/mutex.h"
 #include "lsm/blob/blob_uses.h"
-#include "lsm/cache/block_cache.h"
+#include "lsm/cache/gather.h"
 #include "lsm/env/env.h"
 #include "lsm/iter/fold.h"
 
@@ -79,14 +79,14 @@ enum blob_use_cache {
  */
 int blob_read(struct blob_store *s, const struct blob_ref *ref, enum blob_use_cache use,
               struct cache_block **ret, struct slice *ret_value);
-/* Whether blob_read would find it in the cache. */
-bool blob_in_memory(struct blob_store *s, const struct blob_ref *ref);
-/* Tell the disk that a part of a file, which somebody holds, will be read soon. Never fails. */
-void blob_prefetch(struct blob_store *s, uint64_t file, uint64_t offset, uint64_t len);
 /* Describe a reference that is none. */
 int blob_raise_ref(struct slice bytes);
-/* Replace a fold's base that is a reference by the value that it means; else do nothing. */
-int blob_fetch(struct blob_store *s, struct fold *f, enum blob_use_cache use);
+/*
+ * Replace a fold's base that is a reference by the value that it means; else do nothing. With a
+ * gather (cache/gather.h), which may be NULL: GATHER_LATER when that has to read it first.
+ */
+int blob_fetch(struct blob_store *s, struct fold *f, enum blob_use_cache use,
+               struct gather *gather);
 /*
  * The record itself, verified, into *buf, which is replaced: header, key, stored bytes. The record
  * borrows from buf. For moving a value, and for checking one.

@@ -133,7 +133,7 @@ static int emit_folded(struct state *st)
 {
     struct stripe *s = &st->stripe;
     struct slice value;
-    int err = blob_fetch(st->run->blobs.store, &s->fold, BLOB_LOOK);
+    int err = blob_fetch(st->run->blobs.store, &s->fold, BLOB_LOOK, NULL);
 
     if (!err)
         err = fold_value(&s->fold, &value);

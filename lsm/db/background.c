@@ -280,7 +280,7 @@ int background_start(struct lsm_db *db)
         w->runs = !err;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return err ? err_raise(err, "%s: cannot start a thread", db->env->path) : 0;
+    return err ? err_raise(err, "%s: cannot start a thread: %s", db->env->path, strerror(err)) : 0;
 }
 
 void background_stop(struct lsm_db *db)

@@ -120,7 +120,7 @@ static int add_value(struct lsm_batch *b, struct lsm_db *db, struct slice to, st
                      uint64_t *ret_len)
 {
     struct slice value;
-    int err = blob_fetch(db->store.blobs, f, BLOB_LOOK);
+    int err = blob_fetch(db->store.blobs, f, BLOB_LOOK, NULL);
 
     if (!err)
         err = fold_value(f, &value);

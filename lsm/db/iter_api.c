@@ -318,7 +318,7 @@ static int resolve_forward(struct lsm_iter *it)
     if (it->input->err)
         return it->input->err;
     fold_end(&it->fold);
-    err = blob_fetch(it->sv->version->store->blobs, &it->fold, BLOB_FILL);
+    err = blob_fetch(it->sv->version->store->blobs, &it->fold, BLOB_FILL, NULL);
     return err ? err : fold_value(&it->fold, &it->value);
 }
 

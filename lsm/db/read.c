@@ -5,12 +5,10 @@
  */
 #include "lsm/db/db.h"
 
-#include "lsm/blob/blob_hint.h"
 #include "lsm/cache/gather.h"
 
 enum {
-    HINT_KEYS_MIN = 4, /* for fewer values the disk is asked at once */
-    GATHER_KEYS = 64   /* keys whose missing blocks are read together */
+    GATHER_KEYS = 64 /* keys whose missing blocks and large values are read together */
 };
 
 /* What lsm_value.held[0] says of held[1]. */
@@ -89,7 +87,7 @@ int sv_lookup(struct superversion *sv, uint64_t seqno, struct lookup *l, struct 
 }
 
 static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l, struct slice key,
-                   struct lsm_value *ret)
+                   enum blob_use_cache use, struct lsm_value *ret)
 {
     struct memtable *mem = NULL;
     struct slice value;
@@ -100,9 +98,7 @@ static int get_one(struct superversion *sv, uint64_t snapshot, struct lookup *l,
     err = sv_lookup(sv, snapshot, l, &mem, &newest_first);
     if (err)
         return err;
-    if (l->hint && blob_hint_note(l->hint, &l->fold))
-        return GATHER_LATER;
-    err = blob_fetch(sv->version->store->blobs, &l->fold, BLOB_FILL);
+    err = blob_fetch(sv->version->store->blobs, &l->fold, use, l->gather);
     if (err)
         return err;
     err = fold_value(&l->fold, &value);
@@ -120,39 +116,32 @@ static uint64_t read_seqno(const struct lsm_db *db, const struct lsm_snapshot *s
                     : atomic_load_explicit(&db->visible_seqno, memory_order_acquire);
 }
 
-/*
- * Look up keys whose missing blocks are read together; see gather.h. Of large values that are not
- * in memory the disk is told first.
- */
+/* Look up keys whose missing blocks and large values are read together; see gather.h. */
 static void get_together(struct superversion *sv, uint64_t seqno, struct lookup *l,
-                         const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
-                         int *ret_errs)
+                         const struct lsm_key *keys, size_t count, enum blob_use_cache use,
+                         struct lsm_value *ret_values, int *ret_errs)
 {
-    struct blob_hint hint = {.store = sv->version->store->blobs};
     struct gather gather = {0};
     bool again = false;
 
     l->gather = count > 1 ? &gather : NULL;
     for (;;) {
-        l->hint = count >= HINT_KEYS_MIN && !hint.count ? &hint : NULL;
         for (size_t i = 0; i < count; i++) {
             if (!again || ret_errs[i] == GATHER_LATER)
                 ret_errs[i] =
-                    get_one(sv, seqno, l, slice_of(keys[i].data, keys[i].len), &ret_values[i]);
+                    get_one(sv, seqno, l, slice_of(keys[i].data, keys[i].len), use, &ret_values[i]);
         }
-        blob_hint_tell(&hint);
-        if (gather_waits(&gather))
-            gather_read(&gather);
-        else if (!l->hint || !hint.count)
+        if (!gather_waits(&gather))
             break;
+        gather_read(&gather);
         again = true;
     }
     gather_done(&gather);
 }
 
-int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
-                  const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
-                  int *ret_errs)
+static int multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
+                     const struct lsm_key *keys, size_t count, enum blob_use_cache use,
+                     struct lsm_value *ret_values, int *ret_errs)
 {
     struct superversion *sv = sv_get(db);
     uint64_t seqno = read_seqno(db, snapshot);
@@ -165,7 +154,7 @@ int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
     for (size_t i = 0; i < count; i += GATHER_KEYS) {
         size_t n = count - i < GATHER_KEYS ? count - i : GATHER_KEYS;
 
-        get_together(sv, seqno, &l, keys + i, n, ret_values + i, ret_errs + i);
+        get_together(sv, seqno, &l, keys + i, n, use, ret_values + i, ret_errs + i);
     }
     for (size_t i = 0; i < count; i++) {
         if (ret_errs[i] && ret_errs[i] != -ENOENT && !first_err)
@@ -174,6 +163,20 @@ int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
     fold_done(&l.fold);
     sv_put(sv);
     return first_err;
+}
+
+int lsm_multi_get(struct lsm_db *db, const struct lsm_snapshot *snapshot,
+                  const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
+                  int *ret_errs)
+{
+    return multi_get(db, snapshot, keys, count, BLOB_FILL, ret_values, ret_errs);
+}
+
+int lsm_multi_get_once(struct lsm_db *db, const struct lsm_snapshot *snapshot,
+                       const struct lsm_key *keys, size_t count, struct lsm_value *ret_values,
+                       int *ret_errs)
+{
+    return multi_get(db, snapshot, keys, count, BLOB_LOOK, ret_values, ret_errs);
 }
 
 int lsm_get(struct lsm_db *db, const struct lsm_snapshot *snapshot, const void *key, size_t key_len,

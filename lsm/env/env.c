@@ -157,6 +157,52 @@ int env_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf
     return err;
 }
 
+/* --- Many reads --- */
+
+enum {
+    STRETCH_COUNT_MAX = 256, /* reads that are done as one; each takes two parts */
+};
+
+static bool follows(const struct env_read *r, const struct env_read *before)
+{
+    uint64_t end = before->offset + before->len;
+
+    return r->reader == before->reader && r->offset >= end && r->offset - end <= ENV_GAP_MAX;
+}
+
+/* Whether all of them are one stretch of a file. */
+static bool is_stretch(const struct env_read *reads, size_t count)
+{
+    size_t i = 1;
+
+    while (i < count && follows(&reads[i], &reads[i - 1]))
+        i++;
+    return i == count && count > 1 && count <= STRETCH_COUNT_MAX;
+}
+
+/* All as one. False when not all bytes came, for whatever reason. */
+static bool read_stretch(struct env_read *reads, size_t count)
+{
+    struct env_reader *r = reads[0].reader;
+    uint64_t end = reads[0].offset;
+    struct iovec parts[2 * STRETCH_COUNT_MAX];
+    uint8_t gap[ENV_GAP_MAX]; /* what is in a gap goes there, and is forgotten */
+    unsigned part_count = 0;
+    size_t got = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (reads[i].offset > end)
+            parts[part_count++] = (struct iovec){gap, (size_t)(reads[i].offset - end)};
+        parts[part_count++] = (struct iovec){reads[i].buf, reads[i].len};
+        end = reads[i].offset + reads[i].len;
+        reads[i].ret_len = reads[i].len;
+        reads[i].ret_err = 0;
+    }
+    return r->env->ops->reader_read_parts &&
+           r->env->ops->reader_read_parts(r, reads[0].offset, parts, part_count, &got) == 0 &&
+           got == end - reads[0].offset;
+}
+
 static void read_in_turn(struct env_read *reads, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -172,7 +218,9 @@ int env_read_many(struct env *env, struct env_read *reads, size_t count)
     const char *before = waiting_begin("a read of the store's disk");
     int err = 0;
 
-    if (env->ops->read_many && count > 1)
+    if (is_stretch(reads, count) && read_stretch(reads, count))
+        ; /* all came */
+    else if (env->ops->read_many && count > 1)
         env->ops->read_many(env, reads, count);
     else
         read_in_turn(reads, count);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "lsm/base/slice.h"
 
@@ -42,6 +43,8 @@ struct env_ops {
     int (*reader_read)(struct env_reader *r, uint64_t offset, size_t len, void *buf,
                        size_t *ret_len);
     void (*read_many)(struct env *env, struct env_read *reads, size_t count); /* may be NULL */
+    int (*reader_read_parts)(struct env_reader *r, uint64_t offset, const struct iovec *parts,
+                             unsigned count, size_t *ret_len); /* may be NULL */
     int (*reader_len)(struct env_reader *r, uint64_t *ret_len);
     void (*reader_prefetch)(struct env_reader *r, uint64_t offset, uint64_t len);
     void (*reader_close)(struct env_reader *r);
@@ -86,6 +89,8 @@ enum {
     ENV_CREATE = 2,
     ENV_NO_LOCK = 4,
     ENV_NO_URING = 8,
+
+    ENV_GAP_MAX = 8,
 };
 
 /*
@@ -175,8 +180,9 @@ struct env_read {
 };
 
 /*
- * Many reads, all at once where the environment can. Every one is tried. Returns 0 or the error of
- * one that failed, which err_detail describes.
+ * Many reads, all at once where the environment can; those of one stretch of a file, in order, with
+ * no more than ENV_GAP_MAX bytes between them, as one. Every one is tried. Returns 0 or the error
+ * of one that failed, which err_detail describes.
  */
 int env_read_many(struct env *env, struct env_read *reads, size_t count);
 int env_reader_len(struct env_reader *r, uint64_t *ret_len);

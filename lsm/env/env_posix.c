@@ -258,6 +258,7 @@ const struct env_ops env_posix_ops = {
     .writer_close = env_posix_writer_close,
     .reader_open = env_posix_reader_open,
     .reader_read = env_posix_reader_read,
+    .reader_read_parts = env_posix_reader_read_parts,
     .reader_len = env_posix_reader_len,
     .reader_prefetch = env_posix_reader_prefetch,
     .reader_close = env_posix_reader_close,

@@ -72,6 +72,8 @@ int env_posix_reader_open(struct env *env, const char *name, struct env_reader *
 int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf,
                           size_t *ret_len);
 int env_posix_reader_len(struct env_reader *r, uint64_t *ret_len);
+int env_posix_reader_read_parts(struct env_reader *r, uint64_t offset, const struct iovec *parts,
+                                unsigned count, size_t *ret_len);
 void env_posix_reader_prefetch(struct env_reader *r, uint64_t offset, uint64_t len);
 void env_posix_reader_close(struct env_reader *r);
 /* A descriptor that stays open until unpin; an error is described. */

@@ -7,7 +7,9 @@
 #include "lsm/env/env_posix.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -135,6 +137,58 @@ int env_posix_reader_read(struct env_reader *r, uint64_t offset, size_t len, voi
     if (offset > INT64_MAX || len > INT64_MAX - offset)
         len = offset > INT64_MAX ? 0 : (size_t)(INT64_MAX - offset);
     err = read_all(r, fd, offset, len, buf, ret_len);
+    env_posix_reader_unpin(r);
+    return err;
+}
+
+/* Forget what has come of the parts. */
+static void parts_advance(struct iovec **parts, unsigned *count, size_t len)
+{
+    while (*count && len >= (*parts)->iov_len) {
+        len -= (*parts)->iov_len;
+        ++*parts;
+        --*count;
+    }
+    if (len) {
+        (*parts)->iov_base = (char *)(*parts)->iov_base + len;
+        (*parts)->iov_len -= len;
+    }
+}
+
+static int read_parts(const struct env_reader *r, int fd, uint64_t offset, struct iovec *parts,
+                      unsigned count, size_t *ret_len)
+{
+    size_t done = 0;
+
+    while (count) {
+        ssize_t n = preadv(fd, parts, (int)count, (off_t)(offset + done));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return env_posix_raise(r->env, r->name, "read", errno);
+        if (n == 0)
+            break;
+        done += (size_t)n;
+        parts_advance(&parts, &count, (size_t)n);
+    }
+    *ret_len = done;
+    return 0;
+}
+
+int env_posix_reader_read_parts(struct env_reader *r, uint64_t offset, const struct iovec *parts,
+                                unsigned count, size_t *ret_len)
+{
+    struct iovec left[IOV_MAX];
+    int fd, err;
+
+    if (count > IOV_MAX || offset > INT64_MAX)
+        return -EINVAL;
+    err = env_posix_reader_pin(r, &fd);
+    if (err)
+        return err;
+    memcpy(left, parts, count * sizeof(*parts));
+    err = read_parts(r, fd, offset, left, count, ret_len);
     env_posix_reader_unpin(r);
     return err;
 }

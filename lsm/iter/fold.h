@@ -93,8 +93,7 @@ struct lookup {
     struct slice key;        /* user key */
     uint64_t snapshot;       /* versions above it are invisible */
     uint64_t rangedel_seqno; /* newest visible range tombstone over the key so far */
-    struct gather *gather;   /* cache/gather.h; NULL: blocks are read when needed */
-    struct blob_hint *hint;  /* blob/blob_hint.h; NULL: large values are read at once */
+    struct gather *gather;   /* cache/gather.h; NULL: what is missing is read when needed */
     struct fold fold;
 };
 

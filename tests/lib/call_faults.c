@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -158,6 +159,11 @@ REAL(char *, strdup, const char *text)
     return call_faults_begin(CALL_ALLOC) == CALL_FAILS ? NULL : __real_strdup(text);
 }
 
+REAL(char *, strndup, const char *text, size_t len)
+{
+    return call_faults_begin(CALL_ALLOC) == CALL_FAILS ? NULL : __real_strndup(text, len);
+}
+
 REAL(void *, mmap, void *at, size_t len, int prot, int flags, int fd, off_t offset)
 {
     return call_faults_begin(CALL_ALLOC) == CALL_FAILS
@@ -223,6 +229,15 @@ REAL(ssize_t, pread, int fd, void *buf, size_t len, off_t at)
     return __real_pread(fd, buf, answer == CALL_DOES_HALF && len > 1 ? len / 2 : len, at);
 }
 
+REAL(ssize_t, preadv, int fd, const struct iovec *iov, int count, off_t at)
+{
+    enum call_answer answer = call_faults_begin(CALL_READ);
+
+    if (answer == CALL_FAILS)
+        return -1;
+    return __real_preadv(fd, iov, answer == CALL_DOES_HALF && count > 1 ? count / 2 : count, at);
+}
+
 REAL(ssize_t, read, int fd, void *buf, size_t len)
 {
     return call_faults_begin(CALL_READ) == CALL_FAILS ? -1 : __real_read(fd, buf, len);
@@ -249,6 +264,31 @@ REAL(ssize_t, pwritev, int fd, const struct iovec *iov, int count, off_t at)
         return __real_pwrite(fd, iov->iov_base, iov->iov_len > 1 ? iov->iov_len / 2 : iov->iov_len,
                              at);
     return __real_pwritev(fd, iov, count, at);
+}
+
+REAL(ssize_t, write, int fd, const void *buf, size_t len)
+{
+    enum call_answer answer = call_faults_begin(CALL_WRITE);
+
+    if (answer == CALL_FAILS)
+        return -1;
+    return __real_write(fd, buf, answer == CALL_DOES_HALF && len > 1 ? len / 2 : len);
+}
+
+REAL(off_t, lseek, int fd, off_t at, int whence)
+{
+    return call_faults_begin(CALL_SEEK) == CALL_FAILS ? -1 : __real_lseek(fd, at, whence);
+}
+
+REAL(int, close, int fd)
+{
+    enum call_answer answer = call_faults_begin(CALL_CLOSE);
+    int err = errno, r = __real_close(fd);
+
+    if (answer != CALL_FAILS)
+        return r;
+    errno = err;
+    return -1;
 }
 
 REAL(int, fstat, int fd, struct stat *ret)
@@ -358,4 +398,35 @@ REAL(struct dirent *, readdir, DIR *dir)
 REAL(int, fstatvfs, int fd, struct statvfs *ret)
 {
     return call_faults_begin(CALL_SPACE) == CALL_FAILS ? -1 : __real_fstatvfs(fd, ret);
+}
+
+/* --- Sockets --- */
+
+REAL(int, socket, int domain, int type, int protocol)
+{
+    return call_faults_begin(CALL_CONNECT) == CALL_FAILS ? -1
+                                                         : __real_socket(domain, type, protocol);
+}
+
+REAL(int, connect, int fd, const struct sockaddr *to, socklen_t len)
+{
+    return call_faults_begin(CALL_CONNECT) == CALL_FAILS ? -1 : __real_connect(fd, to, len);
+}
+
+REAL(ssize_t, send, int fd, const void *buf, size_t len, int flags)
+{
+    enum call_answer answer = call_faults_begin(CALL_SEND);
+
+    if (answer == CALL_FAILS)
+        return -1;
+    return __real_send(fd, buf, answer == CALL_DOES_HALF && len > 1 ? len / 2 : len, flags);
+}
+
+REAL(ssize_t, recv, int fd, void *buf, size_t len, int flags)
+{
+    enum call_answer answer = call_faults_begin(CALL_RECEIVE);
+
+    if (answer == CALL_FAILS)
+        return -1;
+    return __real_recv(fd, buf, answer == CALL_DOES_HALF && len > 1 ? len / 2 : len, flags);
 }

@@ -20,8 +20,8 @@
 
 /* Kinds of calls; several make a mask. */
 enum {
-    CALL_ALLOC = 1 << 0,  /* malloc, calloc, realloc, reallocarray, strdup, aligned_alloc, mmap */
-    CALL_OPEN = 1 << 1,   /* of a file or directory, to read */
+    CALL_ALLOC = 1 << 0, /* malloc, calloc, realloc, reallocarray, str(n)dup, aligned_alloc, mmap */
+    CALL_OPEN = 1 << 1,  /* of a file or directory, to read */
     CALL_CREATE = 1 << 2, /* to write */
     CALL_READ = 1 << 3,
     CALL_WRITE = 1 << 4,
@@ -45,6 +45,11 @@ enum {
     CALL_RING_WRITE = 1 << 21,
     CALL_RING_SYNC = 1 << 22,  /* of a file */
     CALL_RING_START = 1 << 23, /* of bringing bytes to the disk: when it fails they are lost */
+    CALL_CLOSE = 1 << 24,      /* it is closed all the same */
+    CALL_SEEK = 1 << 25,
+    CALL_CONNECT = 1 << 26, /* socket, connect */
+    CALL_SEND = 1 << 27,
+    CALL_RECEIVE = 1 << 28,
 };
 
 enum call_scope {

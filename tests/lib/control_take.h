@@ -17,9 +17,9 @@ static inline void control_take_all(struct slice in)
     char *path, *text;
     int err;
 
-    if (control_take_hello(in, &h))
+    if (!control_take_hello(in, &h))
         free(h.dir);
-    if (control_take_refused(in, &err, &path, &text)) {
+    if (!control_take_refused(in, &err, &path, &text)) {
         free(path);
         free(text);
     }

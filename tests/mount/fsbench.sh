@@ -48,6 +48,16 @@ for step in create 'stat, names dropped' 'read, warm' rename unlink; do
 done
 same "" "$(ls "$S/work")" "what is left"
 
+say "latencies while a large file is overwritten"
+fsbench -r 1 -n 8 -s 4 -T 1 -p latency host fluxfs >"$S/out" || fail "fsbench has failed: $(cat "$S/out")"
+for step in create stat rename unlink; do
+    for figure in median p99.9; do
+        row=$(grep -F "| $step beside overwriting, $figure, us |" "$S/out" | grep -cE '(\| [0-9.]+ ){3}\|$')
+        same 1 "$row" "whole rows of '$step', $figure"
+    done
+done
+same "" "$(ls "$S/work")" "what is left"
+
 say "what is refused"
 refused "no such candidate: nobody" fsbench nobody
 refused "no such phase: sleep" fsbench -p sleep host

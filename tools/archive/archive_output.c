@@ -153,6 +153,9 @@ void archive_output_close(struct archive_output *out)
     if (!out->finished && !out->err)
         out->err = ECANCELED;
     archive_write_free(out->archive);
+    /* Should its name not be one to remove, what is there must not look whole. */
+    if (out->name && out->fd >= 0 && !out->finished && ftruncate(out->fd, 0))
+        errno = 0; /* no file, or a disk that fails: there is nothing else to be done */
     if (out->name && out->fd >= 0)
         close(out->fd);
     if (out->name && !out->finished && !lstat(out->name, &st) && S_ISREG(st.st_mode))

@@ -17,7 +17,7 @@ int archive_output_open(const char *name, const struct compression *compression,
 struct archive *archive_output_archive(struct archive_output *out);
 /* Write the end of the archive: 0, or -EIO, and archive_output_error says why. */
 int archive_output_finish(struct archive_output *out);
-/* Free it. A file that was not finished is removed. NULL is allowed. */
+/* Free it. A file that was not finished is emptied and removed. NULL is allowed. */
 void archive_output_close(struct archive_output *out);
 /* Whether a write has failed; whatever libarchive says of those after it. */
 bool archive_output_failed(const struct archive_output *out);

@@ -23,8 +23,8 @@ enum {
 struct remote_put {
     int fd;
     struct tree_put_options options;
-    struct buf in; /* from the daemon, not yet understood */
-    bool ready, ended;
+    struct buf in;               /* from the daemon, not yet understood */
+    bool ready, finished, ended; /* finished: FINISH was sent */
     struct control_end end;
 };
 
@@ -40,27 +40,31 @@ static int fail(struct remote_put *r, int err, const char *text)
 
 /* --- From the daemon --- */
 
-static bool take(struct remote_put *r, uint8_t type, struct slice payload)
+static int take(struct remote_put *r, uint8_t type, struct slice payload)
 {
     char *path, *text;
-    int err;
+    int err, code;
 
     switch (type) {
     case CONTROL_READY:
         r->ready = true;
-        return !payload.len;
+        return payload.len ? -EBADMSG : 0;
     case CONTROL_REFUSED:
-        if (!control_take_refused(payload, &err, &path, &text))
-            return false;
-        r->options.refused(r->options.arg, path, -err, text);
+        err = control_take_refused(payload, &code, &path, &text);
+        if (err)
+            return err;
+        r->options.refused(r->options.arg, path, -code, text);
         free(path);
         free(text);
-        return true;
+        return 0;
     case CONTROL_END:
-        r->ended = control_take_end(payload, &r->end);
-        return r->ended;
+        err = control_take_end(payload, &r->end);
+        if (!err && !r->end.err && !r->finished)
+            err = -EBADMSG; /* it cannot have what has not been said */
+        r->ended = !err;
+        return err;
     default:
-        return false;
+        return -EBADMSG;
     }
 }
 
@@ -70,10 +74,15 @@ static int understand(struct remote_put *r)
     uint8_t type;
     int n = 0;
 
-    while (!r->ended && (n = tree_frame_take(&in, &type, &payload)) > 0)
-        if (!take(r, type, payload))
+    while (!r->ended && (n = tree_frame_take(&in, &type, &payload)) > 0) {
+        int err = take(r, type, payload);
+
+        if (err == -ENOMEM)
+            return fail(r, ENOMEM, "out of memory");
+        if (err)
             return fail(r, EPROTO,
                         "the daemon says what makes no sense: is it of another version?");
+    }
     if (n < 0)
         return fail(r, EPROTO, "the daemon says what makes no sense");
     if (in.len)
@@ -97,7 +106,11 @@ static int hear(struct remote_put *r)
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    return fail(r, EPIPE, "the daemon has hung up: the mount has ended, or four are at it already");
+    if (n < 0 && errno != ECONNRESET)
+        return fail(r, errno, strerror(errno));
+    return fail(r, EPIPE,
+                "the daemon has hung up: the mount has ended, it has no memory, or four are at it "
+                "already");
 }
 
 /* Until it is ready, or all is over. */
@@ -114,6 +127,12 @@ static int wait_for(struct remote_put *r, const bool *what)
 }
 
 /* --- To the daemon --- */
+
+/* A daemon that has hung up may have said why: the next round reads it. */
+static bool will_pass(int errnum)
+{
+    return errnum == EAGAIN || errnum == EINTR || errnum == EPIPE || errnum == ECONNRESET;
+}
 
 static int say(struct remote_put *r, const struct buf *b)
 {
@@ -132,7 +151,8 @@ static int say(struct remote_put *r, const struct buf *b)
         n = send(r->fd, b->data + at, b->len - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0)
             at += (size_t)n;
-        /* Whatever is wrong, the daemon may have said why: the next round reads it. */
+        else if (n < 0 && !will_pass(errno))
+            return fail(r, errno, strerror(errno));
     }
     return r->ended ? -EIO : 0;
 }
@@ -213,6 +233,7 @@ void remote_put_finish(struct remote_put *r, struct tree_outcome *ret)
     struct buf b = {NULL, 0, 0};
 
     if (!r->ended) {
+        r->finished = true;
         if (control_put_empty(&b, CONTROL_FINISH))
             fail(r, ENOMEM, "out of memory");
         else if (!say(r, &b))

@@ -251,24 +251,30 @@ static void add_map(struct export *x, const char *path, const struct fs_attr *at
 
     while ((r = next_data(x, attr, end, &start, &end)) > 0)
         archive_entry_sparse_add_entry(x->entry, (la_int64_t)start, (la_int64_t)(end - start));
-    if (r < 0)
-        tell(x, path, "its holes cannot be found", r);
-    else if (!archive_entry_sparse_count(x->entry))
+    if (r < 0) {
+        archive_entry_sparse_clear(x->entry); /* what it does not have would be left out */
+        tell(x, path, "its holes cannot be found, and are zeros in the archive", r);
+    } else if (!archive_entry_sparse_count(x->entry))
         archive_entry_sparse_add_entry(x->entry, (la_int64_t)attr->size, 0);
 }
 
 static int write_sparse(struct export *x, const char *path, const struct fs_attr *attr)
 {
     uint64_t at = 0, start, end;
-    int r = GO_ON;
+    int r = GO_ON, more;
 
-    while (r == GO_ON && next_data(x, attr, at, &start, &end) > 0) {
+    while (r == GO_ON && (more = next_data(x, attr, at, &start, &end)) > 0) {
         r = write_zeros(x, start - at);
         if (r == GO_ON)
             r = write_range(x, path, attr->ino, start, end);
         at = end;
     }
-    return r == GO_ON ? write_zeros(x, attr->size - at) : r;
+    if (r != GO_ON)
+        return r;
+    if (more < 0)
+        tell(x, path, "not all of it can be found again, and the rest is zeros in the archive",
+             more);
+    return write_zeros(x, attr->size - at);
 }
 
 /* --- Objects --- */

@@ -15,9 +15,9 @@
 #   -s MIB      length of the large file; default 2048
 #   -n COUNT    small files that are fsynced; transactions are a quarter of it, files of the operations
 #               two and a half times as many; default 20000
-#   -T SECONDS  for each of the runs of fio; default 10
+#   -T SECONDS  for each of the runs of fio, and for overwriting before latencies are taken; default 10
 #   -p PHASES   only these, a list with commas: tree, big, random, small, sqlite, compile,
-#               operations; default all
+#               operations, latency; default all
 #   -r ROUNDS   default 5
 #   -d DIR      where to work, on the disk to be measured; default /var/tmp
 #   -f FLUXFS   the fluxfs command; default build/release/tools/fluxfs
@@ -47,7 +47,8 @@ part=
 mib=2048
 small_count=20000
 fio_s=10
-phases=tree,big,random,small,sqlite,compile,operations
+all_phases=tree,big,random,small,sqlite,compile,operations,latency
+phases=$all_phases
 rounds=5
 where=/var/tmp
 FLUXFS=$root/build/release/tools/fluxfs
@@ -100,8 +101,8 @@ HELPERS=$helpers
 export FLUXFS HELPERS
 
 for phase in $(echo "$phases" | tr , ' '); do
-    case $phase in
-    tree | big | random | small | sqlite | compile | operations) ;;
+    case ,$all_phases, in
+    *,"$phase",*) ;;
     *) fail "no such phase: $phase" ;;
     esac
 done
@@ -138,12 +139,14 @@ export MNT
 running=
 tree=
 daemon=
+writer=
 
 cleanup() {
     status=$?
     trap - EXIT
     set +e
     cd /
+    [ -z "$writer" ] || stop_writer
     [ -z "$running" ] || stop_candidate
     for dir in "$work"/candidate.*; do
         [ ! -d "$dir" ] || rm -rf --one-file-system "$dir"
@@ -232,6 +235,10 @@ timed() {
         fail "$running: $1 failed"
     }
     record "$1" s "$(awk -v a="$begin" -v b="$(date +%s.%N)" 'BEGIN { printf "%.3f", b - a }')"
+    note_command "$1" "$2"
+}
+
+note_command() {
     grep -qxF "$1	$2" "$work/commands" || printf '%s\t%s\n' "$1" "$2" >>"$work/commands"
 }
 
@@ -322,6 +329,41 @@ operation() {
     timed "$files files, $1" "$helpers/fsbench_operations operations $files $2"
 }
 
+# How long single operations take while somebody else overwrites parts of a large file at random, so
+# fast that whatever works in the background has to, and so slowly that the disk can follow.
+phase_latency() {
+    files=$((small_count * 5 / 2))
+    mkdir "$tree/operations"
+    head -c $((mib * 524288)) /dev/zero >"$tree/overwritten"
+    fio --name=job --filename="$tree/overwritten" --size="$((mib * 524288))" --rw=randwrite --bsrange=4k-64k \
+        --rate=,32m --ioengine=psync --fsync=256 --randrepeat=0 --norandommap --refill_buffers \
+        --buffer_compress_percentage=50 --time_based --runtime=1d >"$work/writer" 2>&1 &
+    writer=$!
+    sleep "$fio_s"
+    latency create
+    echo 2 >/proc/sys/vm/drop_caches
+    latency stat
+    latency rename
+    latency unlink
+    kill -0 "$writer" 2>/dev/null || fail "$running: the overwriting has ended: $(cat "$work/writer")"
+    stop_writer
+    rm -rf "$tree/operations" "$tree/overwritten"
+}
+
+stop_writer() {
+    kill "$writer" 2>/dev/null
+    wait "$writer" || : # it has been ended
+    writer=
+}
+
+latency() {
+    "$helpers/fsbench_operations" -l "$tree/operations" "$files" "$1" >"$work/out" ||
+        fail "$running: $1 failed"
+    record "$1 beside overwriting, median" us "$(cut -d ' ' -f 2 "$work/out")"
+    record "$1 beside overwriting, p99.9" us "$(cut -d ' ' -f 4 "$work/out")"
+    note_command "$1 beside overwriting" "$helpers/fsbench_operations -l operations $files $1"
+}
+
 run_candidate() {
     running=$1
     mkdir "$work/candidate.$1"
@@ -329,7 +371,7 @@ run_candidate() {
     : >"$work/processor"
     of_candidate make || fail "$1 cannot be made"
     start_candidate "$1"
-    for phase in tree big random small sqlite compile operations; do
+    for phase in $(echo "$all_phases" | tr , ' '); do
         ! wants "$phase" || "phase_$phase"
     done
     rm -f "$tree/big"

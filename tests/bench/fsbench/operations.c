@@ -1,13 +1,16 @@
 /*
- * fsbench_operations DIR COUNT STEP: one step of what happens to COUNT files of 1 KiB, which lie in
- * directories of 1000 below DIR: create, stat, read, rename, unlink, one after the other.
+ * fsbench_operations [-l] DIR COUNT STEP: one step of what happens to COUNT files of 1 KiB, which
+ * lie in directories of 1000 below DIR: create, stat, read, rename, unlink, one after the other.
+ * With -l it prints how long single ones took, in microseconds: "median M p99.9 N longest O".
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -90,24 +93,65 @@ static const struct step {
     {"rename", rename_file}, {"unlink", unlink_file}, {NULL, NULL},
 };
 
-int main(int argc, char **argv)
+static double now_us(void)
 {
-    unsigned long count = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
-    const struct step *step = steps;
+    struct timespec t;
 
-    while (step->name && (argc != 4 || strcmp(step->name, argv[3])))
-        step++;
-    if (!count || !step->name) {
-        fprintf(stderr, "Usage: fsbench_operations DIR COUNT create|stat|read|rename|unlink\n");
-        return 2;
-    }
-    top = argv[1];
-    memset(contents, 'x', sizeof(contents));
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static void take_all(const struct step *step, unsigned long count, double *ret_us)
+{
     for (unsigned long i = 0; i < count; i++) {
         char path[4200];
+        double begin;
 
         path_of(path, sizeof(path), i, "");
+        begin = now_us();
         step->take(i, path);
+        ret_us[i] = now_us() - begin;
     }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* Of one in a thousand, or the longest of fewer, the shortest. */
+static void print_latencies(double *us, unsigned long count)
+{
+    qsort(us, count, sizeof(*us), compare);
+    printf("median %.1f p99.9 %.1f longest %.1f\n", us[count / 2],
+           us[count - 1 - (count - 1) / 1000], us[count - 1]);
+}
+
+int main(int argc, char **argv)
+{
+    bool latencies = argc > 1 && !strcmp(argv[1], "-l");
+    char **args = argv + 1 + latencies;
+    int arg_count = argc - 1 - latencies;
+    unsigned long count = arg_count == 3 ? strtoul(args[1], NULL, 10) : 0;
+    const struct step *step = steps;
+    double *us;
+
+    while (step->name && (arg_count != 3 || strcmp(step->name, args[2])))
+        step++;
+    if (!count || !step->name) {
+        fprintf(stderr,
+                "Usage: fsbench_operations [-l] DIR COUNT create|stat|read|rename|unlink\n");
+        return 2;
+    }
+    us = calloc(count, sizeof(*us));
+    check(us ? 0 : -1, "latencies");
+    top = args[0];
+    memset(contents, 'x', sizeof(contents));
+    take_all(step, count, us);
+    if (latencies)
+        print_latencies(us, count);
+    free(us);
     return 0;
 }

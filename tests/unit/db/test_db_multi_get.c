@@ -36,6 +36,14 @@ static void count_many(struct env *env, struct env_read *reads, size_t n)
     count.real->read_many(env, reads, n);
 }
 
+static int count_parts(struct env_reader *r, uint64_t offset, const struct iovec *parts, unsigned n,
+                       size_t *ret_len)
+{
+    count.batches++;
+    count.batched += n;
+    return count.real->reader_read_parts(r, offset, parts, n, ret_len);
+}
+
 static int count_read(struct env_reader *r, uint64_t offset, size_t len, void *buf, size_t *ret_len)
 {
     count.single++;
@@ -62,6 +70,7 @@ static void open_counted(size_t cache_bytes)
     count.real = env->ops;
     count.ops = *env->ops;
     count.ops.read_many = count_many;
+    count.ops.reader_read_parts = count_parts;
     count.ops.reader_read = count_read;
     env->ops = &count.ops;
     assert_int_equal(db_open(env, &o, &db), 0);

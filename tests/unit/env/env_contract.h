@@ -254,6 +254,54 @@ static void reads_stop_at_the_end(void **state)
     env_reader_close(r);
 }
 
+/* Read pieces of a file of ten digits that follow each other, with gaps or without. */
+static void assert_pieces(const uint64_t (*pieces)[2], size_t count)
+{
+    static const char digits[] = "0123456789";
+    struct env_read reads[8];
+    char got[8][16];
+    struct env_reader *r;
+
+    assert_int_equal(env_reader_open(env, "f", &r), 0);
+    for (size_t i = 0; i < count; i++) {
+        memset(got[i], 'x', sizeof(got[i]));
+        reads[i] = (struct env_read){r, pieces[i][0], (size_t)pieces[i][1], got[i], 77, 77};
+    }
+    assert_int_equal(env_read_many(env, reads, count), 0);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = pieces[i][0], left = at < 10 ? 10 - at : 0;
+        size_t len = (size_t)(pieces[i][1] < left ? pieces[i][1] : left);
+
+        assert_int_equal(reads[i].ret_err, 0);
+        assert_int_equal(reads[i].ret_len, len);
+        if (len)
+            assert_memory_equal(got[i], digits + at, len);
+    }
+    env_reader_close(r);
+}
+
+static void many_reads_may_touch_or_not_and_end_anywhere(void **state)
+{
+    static const uint64_t touching[][2] = {{0, 3}, {3, 1}, {4, 6}};
+    static const uint64_t with_gaps[][2] = {{1, 2}, {4, 2}, {6, 0}, {9, 1}};
+    static const uint64_t beyond[][2] = {{0, 4}, {4, 4}, {8, 4}, {12, 3}};
+    static const uint64_t back[][2] = {{5, 2}, {0, 5}, {5, 5}};
+    static const uint64_t nothing[][2] = {{0, 0}, {0, 0}};
+    static const uint64_t far[][2] = {{0, 1}, {UINT64_MAX - 8, 8}};
+    struct env_writer *w;
+
+    (void)state;
+    assert_int_equal(env_writer_create(env, "f", &w), 0);
+    assert_int_equal(append_str(w, "0123456789"), 0);
+    assert_int_equal(env_writer_close(w), 0);
+    assert_pieces(touching, 3);
+    assert_pieces(with_gaps, 4);
+    assert_pieces(beyond, 4);
+    assert_pieces(back, 3);
+    assert_pieces(nothing, 2);
+    assert_pieces(far, 2);
+}
+
 static void a_small_file_has_a_largest_length(void **state)
 {
     struct buf b = {0};
@@ -433,6 +481,7 @@ static void what_files_take_is_counted(void **state)
         TEST(zeros_ahead_change_nothing_that_is_read),                                             \
         TEST(truncating_cuts_and_appending_goes_on_from_there),                                    \
         TEST(a_failed_append_leaves_the_old_length), TEST(reads_stop_at_the_end),                  \
+        TEST(many_reads_may_touch_or_not_and_end_anywhere),                                        \
         TEST(a_small_file_has_a_largest_length), TEST(a_missing_file_is_not_described),            \
         TEST(replacing_is_whole_and_leaves_no_other_file),                                         \
         TEST(replacing_never_writes_to_a_second_name_of_the_file),                                 \

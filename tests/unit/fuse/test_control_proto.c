@@ -4,6 +4,7 @@
  */
 #include "lib/cmocka_all.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ static void frames_say_what_they_were_told(void **state)
 
     (void)state;
     assert_int_equal(control_put_hello(&b, &h), 0);
-    assert_true(control_take_hello(payload_of(&b, CONTROL_HELLO), &h2));
+    assert_int_equal(control_take_hello(payload_of(&b, CONTROL_HELLO), &h2), 0);
     assert_int_equal(h2.flags, h.flags);
     assert_int_equal(h2.uid, h.uid);
     assert_int_equal(h2.gid, h.gid);
@@ -39,7 +40,7 @@ static void frames_say_what_they_were_told(void **state)
     free(h2.dir);
     b.len = 0;
     assert_int_equal(control_put_refused(&b, 17, "p", "why"), 0);
-    assert_true(control_take_refused(payload_of(&b, CONTROL_REFUSED), &err, &path, &text));
+    assert_int_equal(control_take_refused(payload_of(&b, CONTROL_REFUSED), &err, &path, &text), 0);
     assert_int_equal(err, 17);
     assert_string_equal(path, "p");
     assert_string_equal(text, "why");
@@ -47,7 +48,7 @@ static void frames_say_what_they_were_told(void **state)
     free(text);
     b.len = 0;
     assert_int_equal(control_put_end(&b, &e), 0);
-    assert_true(control_take_end(payload_of(&b, CONTROL_END), &e2));
+    assert_int_equal(control_take_end(payload_of(&b, CONTROL_END), &e2), 0);
     assert_int_equal(e2.err, 28);
     assert_string_equal(e2.text, "full");
     assert_memory_equal(&e2.stats, &e.stats, sizeof(e.stats));
@@ -68,9 +69,9 @@ static void rubbish_is_taken_for_nothing(void **state)
     assert_int_equal(control_put_hello(&b, &h), 0);
     good = payload_of(&b, CONTROL_HELLO);
     for (size_t len = 0; len < good.len; len++)
-        assert_false(control_take_hello(slice_of(good.data, len), &h2));
+        assert_int_equal(control_take_hello(slice_of(good.data, len), &h2), -EBADMSG);
     b.data[TREE_FRAME_HEAD_LEN] = CONTROL_VERSION + 1;
-    assert_false(control_take_hello(good, &h2));
+    assert_int_equal(control_take_hello(good, &h2), -EBADMSG);
     for (unsigned i = 0; i < 20000; i++) {
         size_t len = rng_below(&rng, 40);
         uint8_t *bytes = malloc(len + 1);
