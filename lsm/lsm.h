@@ -303,7 +303,7 @@ LSM_API int lsm_iter_next(struct lsm_iter *it);
 LSM_API int lsm_iter_prev(struct lsm_iter *it);
 /*
  * The entry it stands on, to be asked for only when the last move returned 1; both borrow until the
- * next move or lsm_iter_free.
+ * next move or lsm_iter_free. They are not aligned, and no zero is behind them.
  */
 LSM_API const void *lsm_iter_key(const struct lsm_iter *it, size_t *ret_len);
 LSM_API const void *lsm_iter_value(const struct lsm_iter *it, size_t *ret_len);

@@ -73,6 +73,17 @@ int cli_help(void)
     return STATUS_OK;
 }
 
+int cli_place(int argc, char **argv, int count, const char *names, const char **place)
+{
+    const int words = argc - optind;
+
+    if (words < count || words > count + 1)
+        return cli_usage_error("name %s", names);
+    if (words > count && *argv[optind + count])
+        *place = argv[optind + count];
+    return STATUS_OK;
+}
+
 const char *cli_reason(const char *store, int err)
 {
     const char *text = lsm_detail();

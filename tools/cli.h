@@ -60,6 +60,12 @@ int cli_bad_option(int c, char **argv);
 /* "-h", "--help" of a command. */
 int cli_help(void);
 /*
+ * Behind the options stand `count` words and perhaps one more, a place in the store. Left out or
+ * empty it leaves *place as it is. Returns STATUS_OK, or for fewer or more words the status for
+ * wrong usage, after "name NAMES".
+ */
+int cli_place(int argc, char **argv, int count, const char *names, const char **place);
+/*
  * Why the engine failed with `err`, in its own words, without the path of the store when they begin
  * with it. Valid until the next call of the engine.
  */

@@ -138,7 +138,7 @@ static int parse(int argc, char **argv, struct export_args *x)
                                                  {"quiet", no_argument, NULL, 'q'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {0}};
-    int c;
+    int c, status;
 
     while ((c = getopt_long(argc, argv, ":z:qh", long_options, NULL)) != -1) {
         switch (c) {
@@ -160,12 +160,12 @@ static int parse(int argc, char **argv, struct export_args *x)
             return cli_bad_option(c, argv);
         }
     }
-    if (argc - optind < 2 || argc - optind > 3)
-        return cli_usage_error("name a store, an archive, and at most one path in the store");
+    status = cli_place(argc, argv, 2, "a store, an archive, and at most one path in the store",
+                       &x->path);
+    if (status)
+        return status;
     x->store = argv[optind];
     x->archive = argv[optind + 1];
-    if (argc - optind == 3 && *argv[optind + 2])
-        x->path = argv[optind + 2];
     if (!x->compression)
         x->compression = compression_of_file(x->archive);
     return STATUS_OK;

@@ -86,17 +86,21 @@ static int finish(struct import *im, enum archive_source_end end, const char *te
     return im->report.problem_count ? STATUS_FAILED : STATUS_OK;
 }
 
-/* Into the store of a daemon; negative: see remote_put_start. */
-static int import_remote(struct import *im, struct archive_input *in, const char *dir)
+static struct tree_put_options put_options(struct import *im)
 {
-    const struct remote_put_options options = {
-        .dir = dir,
+    return (struct tree_put_options){
         .keep_old = im->keep_old,
         .uid = im->source.uid,
         .gid = im->source.gid,
         .refused = on_refused,
         .arg = im,
     };
+}
+
+/* Into the store of a daemon; negative: see remote_put_start. */
+static int import_remote(struct import *im, struct archive_input *in, const char *dir)
+{
+    const struct tree_put_options options = put_options(im);
     enum archive_source_end end = ARCHIVE_SOURCE_SINK;
     struct remote_put *r;
     struct tree_outcome out;
@@ -104,7 +108,7 @@ static int import_remote(struct import *im, struct archive_input *in, const char
     int err;
 
     archive_report_init(&im->report, im->archive, im->quiet);
-    err = remote_put_start(im->store, &options, &r);
+    err = remote_put_start(im->store, dir, &options, &r);
     if (err >= 0) {
         if (!err)
             end = archive_source_run(in, &im->source, remote_put_sink(r), &im->report, text,
@@ -119,20 +123,15 @@ static int import_remote(struct import *im, struct archive_input *in, const char
 
 static int import_into(struct import *im, struct archive_input *in, struct fs *fs, uint64_t dir)
 {
-    const struct tree_put_options options = {
-        .dir = dir,
-        .keep_old = im->keep_old,
-        .uid = im->source.uid,
-        .gid = im->source.gid,
-        .refused = on_refused,
-        .arg = im,
-    };
+    struct tree_put_options options = put_options(im);
     struct put_queue *q;
     struct tree_outcome out;
     enum archive_source_end end;
     char text[512] = "";
-    int err = put_queue_start(fs, &options, &q);
+    int err;
 
+    options.dir = dir;
+    err = put_queue_start(fs, &options, &q);
     if (err)
         return cli_store_error(im->store, err);
     archive_report_init(&im->report, im->archive, im->quiet);
@@ -219,7 +218,7 @@ static int parse(int argc, char **argv, struct import *im)
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {0}};
-    int c;
+    int c, status;
 
     while ((c = getopt_long(argc, argv, ":kqh", long_options, NULL)) != -1) {
         switch (c) {
@@ -245,12 +244,12 @@ static int parse(int argc, char **argv, struct import *im)
             return cli_bad_option(c, argv);
         }
     }
-    if (argc - optind < 2 || argc - optind > 3)
-        return cli_usage_error("name an archive, a store, and at most one directory in it");
+    status =
+        cli_place(argc, argv, 2, "an archive, a store, and at most one directory in it", &im->dir);
+    if (status)
+        return status;
     im->archive = argv[optind];
     im->store = argv[optind + 1];
-    if (argc - optind == 3 && *argv[optind + 2])
-        im->dir = argv[optind + 2];
     return STATUS_OK;
 }
 

@@ -289,7 +289,7 @@ static int run(int argc, char **argv)
         {"json", no_argument, NULL, 'J'}, {"help", no_argument, NULL, 'h'}, {0}};
     struct ls ls = {0};
     const char *path = "/";
-    int c;
+    int c, status;
 
     while ((c = getopt_long(argc, argv, ":lRah", long_options, NULL)) != -1) {
         if (c == 'h')
@@ -301,11 +301,10 @@ static int run(int argc, char **argv)
         ls.all |= c == 'a';
         ls.json |= c == 'J';
     }
-    if (argc - optind < 1 || argc - optind > 2)
-        return cli_usage_error("name one store and at most one path in it");
+    status = cli_place(argc, argv, 1, "one store and at most one path in it", &path);
+    if (status)
+        return status;
     ls.store = argv[optind];
-    if (argc - optind == 2 && *argv[optind + 1])
-        path = argv[optind + 1];
     return run_on(&ls, path);
 }
 

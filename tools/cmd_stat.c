@@ -66,28 +66,16 @@ static void add_statvfs(struct facts *f, const struct statvfs *st)
     facts_add_int(f, "free_bytes", (uint64_t)st->f_bavail * st->f_frsize);
 }
 
-/* Why the mounted store takes no writes any more; empty when it does. */
-static void add_failure(struct facts *f, const char *dir)
+/* What the mount says of itself by an extended attribute; nothing when it has none such. */
+static void add_attribute(struct facts *f, const char *name, const char *dir, const char *attribute)
 {
     char text[1024];
-    ssize_t len = getxattr(dir, MOUNT_FAILURE_XATTR, text, sizeof(text) - 1);
+    ssize_t len = getxattr(dir, attribute, text, sizeof(text) - 1);
 
     if (len < 0)
         return;
     text[len] = 0;
-    facts_add_name(f, "read_only_after", text);
-}
-
-/* The way that the kernel's requests take. */
-static void add_transport(struct facts *f, const char *dir)
-{
-    char text[64];
-    ssize_t len = getxattr(dir, MOUNT_TRANSPORT_XATTR, text, sizeof(text) - 1);
-
-    if (len < 0)
-        return;
-    text[len] = 0;
-    facts_add_name(f, "requests_through", text);
+    facts_add_name(f, name, text);
 }
 
 static int put_superblock_line(void *arg, const char *line)
@@ -123,8 +111,8 @@ static int outside_facts(struct facts *f, const char *store, const struct mount_
             add_statvfs(f, &st);
         else
             facts_add(f, "mount_error", json_string(strerror(errno)));
-        add_failure(f, mount->dir);
-        add_transport(f, mount->dir);
+        add_attribute(f, "read_only_after", mount->dir, MOUNT_FAILURE_XATTR);
+        add_attribute(f, "requests_through", mount->dir, MOUNT_TRANSPORT_XATTR);
     }
     add_superblock(f, store);
     return add_files(f, store);

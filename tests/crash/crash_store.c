@@ -43,7 +43,7 @@ struct crash_store *crash_store_new(const char *scenario, unsigned env_flags)
     s->env_flags = env_flags;
     s->disk = env_record_new(empty, env_flags);
     s->rng.state = crash_seed();
-    s->states[0].digest = crash_digest_model(&s->model);
+    s->states[0].digest = kv_digest(&s->model);
     for (size_t i = 0; i < CRASH_SNAPSHOT_MAX; i++)
         s->snapshots[i].made = s->snapshots[i].removed = (struct crash_span){SIZE_MAX, SIZE_MAX};
     s->copy = s->snapshots[0];
@@ -97,40 +97,15 @@ void crash_store_close(struct crash_store *s)
     note_synced(s, s->state_count);
 }
 
-void crash_model_apply(struct kv_model *m, struct slice ops)
-{
-    struct batch_op op;
-    uint64_t offset;
-    struct slice bytes;
-
-    while (batch_next(&ops, &op) > 0) {
-        switch (op.kind) {
-        case KIND_PUT:
-            kv_put(m, op.key, op.value);
-            break;
-        case KIND_DELETE:
-            kv_delete(m, op.key);
-            break;
-        case KIND_DELETE_RANGE:
-            if (slice_cmp(op.key, op.value) < 0)
-                kv_delete_range(m, op.key, op.value);
-            break;
-        default:
-            assert_true(patch_decode(op.value, &offset, &bytes));
-            kv_patch(m, op.key, (size_t)offset, bytes);
-        }
-    }
-}
-
 void crash_store_write(struct crash_store *s, const struct lsm_batch *b,
                        const struct lsm_batch *shown, bool sync)
 {
     struct crash_state *state;
 
     assert_true(s->state_count + 1 < CRASH_STATE_MAX);
-    crash_model_apply(&s->model, buf_slice(&shown->bytes));
+    kv_apply(&s->model, buf_slice(&shown->bytes));
     state = &s->states[++s->state_count];
-    state->digest = crash_digest_model(&s->model);
+    state->digest = kv_digest(&s->model);
     state->begun = env_record_point(s->disk);
     check(s, lsm_write(s->db, b, sync ? LSM_WRITE_SYNC : 0), "write");
     if (sync)

@@ -87,15 +87,12 @@ void crash_store_checkpoint(struct crash_store *s);
 void crash_store_sweep(struct crash_store *s, unsigned share);
 
 /* For other subjects. */
-uint64_t crash_digest_model(const struct kv_model *m);
-/* Of all that a snapshot (NULL: now) shows but the mark; *ret_mark: whether that is there. 0 or the
- * store's error. */
+/* As kv_digest, of all that a snapshot (NULL: now) shows but the mark; *ret_mark: whether that is
+ * there. 0 or the store's error. */
 int crash_digest_store(struct lsm_db *db, const struct lsm_snapshot *snapshot, uint64_t *ret,
                        bool *ret_mark);
 int crash_put_mark(struct lsm_db *db);
 /* Note the error, with lsm_detail. */
 void crash_outcome_fail(struct crash_outcome *o, int err, const char *doing);
-/* Apply a batch's operations. */
-void crash_model_apply(struct kv_model *m, struct slice ops);
 
 #endif

@@ -6,30 +6,13 @@
 #include "lib/cmocka_all.h"
 
 #include <stdio.h>
-#include <xxhash.h>
 
 static const char mark_key[] = "~mark"; /* behind all others */
-
-static uint64_t digest_pair(uint64_t digest, struct slice key, struct slice value)
-{
-    digest = XXH3_64bits_withSeed(key.data, key.len, digest);
-    return XXH3_64bits_withSeed(value.data, value.len, digest);
-}
-
-/* 0 is kept for what is not there. */
-uint64_t crash_digest_model(const struct kv_model *m)
-{
-    uint64_t digest = 1;
-
-    for (size_t i = 0; i < m->count; i++)
-        digest = digest_pair(digest, buf_slice(&m->pairs[i].key), buf_slice(&m->pairs[i].value));
-    return digest;
-}
 
 int crash_digest_store(struct lsm_db *db, const struct lsm_snapshot *snapshot, uint64_t *ret,
                        bool *ret_mark)
 {
-    uint64_t digest = 1;
+    uint64_t digest = KV_DIGEST_EMPTY;
     struct lsm_iter *it;
     int at = lsm_iter_new(db, snapshot, NULL, 0, NULL, 0, &it);
 
@@ -43,7 +26,7 @@ int crash_digest_store(struct lsm_db *db, const struct lsm_snapshot *snapshot, u
         if (slice_eq(slice_of(key, key_len), slice_str(mark_key)))
             *ret_mark = true;
         else
-            digest = digest_pair(digest, slice_of(key, key_len), slice_of(value, value_len));
+            digest = kv_digest_pair(digest, slice_of(key, key_len), slice_of(value, value_len));
     }
     lsm_iter_free(it);
     *ret = digest;

@@ -246,8 +246,9 @@ void crash_sweep_run(const struct crash_sweep *s)
     crash_memo_free(run.memo);
 }
 
-void crash_sweep_report(void)
+int crash_sweep_report(void **state)
 {
+    (void)state;
     print_message("crash: %llu records of %llu operations; %llu times a point and a kind of piece, "
                   "%llu of them with all combinations, %llu disks; in recoveries %llu, %llu, %llu; "
                   "%llu distinct disks were recovered\n",
@@ -257,4 +258,5 @@ void crash_sweep_report(void)
                   (unsigned long long)totals.outer.disks, (unsigned long long)totals.nested.points,
                   (unsigned long long)totals.nested.all_points,
                   (unsigned long long)totals.nested.disks, (unsigned long long)totals.recoveries);
+    return 0;
 }

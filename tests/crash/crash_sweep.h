@@ -62,7 +62,7 @@ bool crash_exhaustive(void);
 uint64_t crash_seed(void);
 /* Fails the test when a disk is not as it must be. */
 void crash_sweep_run(const struct crash_sweep *sweep);
-/* Print what all sweeps of the process have done, as one line. */
-void crash_sweep_report(void);
+/* Print what all sweeps of the process have done, as one line. A teardown of a group of tests. */
+int crash_sweep_report(void **state);
 
 #endif

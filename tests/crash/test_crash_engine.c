@@ -8,7 +8,6 @@
 #include "lib/cmocka_all.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "crash/crash_store.h"
 #include "lib/scratch.h"
@@ -337,13 +336,6 @@ static void making_a_store(void **state)
     crash_store_free(s);
 }
 
-static int report(void **state)
-{
-    (void)state;
-    crash_sweep_report();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,8 +354,6 @@ int main(void)
         cmocka_unit_test(reserved_space_and_zeros_ahead),
     };
 
-    /* What is durable is decided here, so a disk in memory does, and is quick. */
-    if (!access("/dev/shm", W_OK))
-        setenv("TMPDIR", "/dev/shm", 0);
-    return cmocka_run_group_tests(tests, NULL, report);
+    scratch_in_memory();
+    return cmocka_run_group_tests(tests, NULL, crash_sweep_report);
 }

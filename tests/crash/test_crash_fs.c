@@ -14,9 +14,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "crash/tree.h"
+#include "crash/tree_steps.h"
+#include "lib/scratch.h"
 
 enum {
     LENGTH_MAX = 3,
@@ -25,30 +25,18 @@ enum {
     LONG_LENGTH = 40,
 };
 
-static struct disk_image *base;
-
-/* Step n: operation n / 2, with a sync behind it if n is odd. */
-static void do_step(struct tree *t, size_t step)
-{
-    tree_begin(t);
-    tree_ops[step / 2].run(t);
-    if (step % 2)
-        tree_sync(t);
-}
-
 static void run_sequence(const size_t *steps, size_t count)
 {
     char name[256] = "";
     struct tree *t;
 
     for (size_t i = 0; i < count; i++)
-        snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s%s%s", i ? "," : "",
-                 tree_ops[steps[i] / 2].name, steps[i] % 2 ? "!" : "");
+        tree_step_append(name, sizeof(name), steps[i]);
     if (crash_skipped(name))
         return;
-    t = tree_new(base, name);
+    t = tree_new(tree_base, name);
     for (size_t i = 0; i < count; i++)
-        do_step(t, steps[i]);
+        tree_step_run(t, steps[i]);
     tree_sweep(t, 1);
     tree_free(t);
 }
@@ -58,7 +46,7 @@ static size_t sequence_count(size_t length)
     size_t n = 1;
 
     while (length--)
-        n *= 2 * tree_op_count;
+        n *= tree_step_count();
     return n;
 }
 
@@ -66,20 +54,16 @@ static void run_number(size_t number, size_t length)
 {
     size_t steps[LENGTH_MAX];
 
-    for (size_t i = 0; i < length; i++, number /= 2 * tree_op_count)
-        steps[i] = number % (2 * tree_op_count);
+    for (size_t i = 0; i < length; i++, number /= tree_step_count())
+        steps[i] = number % tree_step_count();
     run_sequence(steps, length);
 }
 
 static void run_all(size_t length)
 {
-    size_t first = 0, by = 1;
-    const char *part = getenv("TEST_PART");
+    const struct tree_part part = tree_part_asked();
 
-    if (part && *part)
-        assert_int_equal(sscanf(part, "%zu/%zu", &first, &by), 2);
-    assert_true(by > 0);
-    for (size_t i = first; i < sequence_count(length); i += by)
+    for (size_t i = part.first; i < sequence_count(length); i += part.by)
         run_number(i, length);
 }
 
@@ -134,12 +118,12 @@ static void run_long(uint64_t seed)
     snprintf(name, sizeof(name), "long-%llu", (unsigned long long)seed);
     if (crash_skipped(name))
         return;
-    t = tree_new(base, name);
+    t = tree_new(tree_base, name);
     t->rng.state = seed;
     for (unsigned i = 0; i < LONG_LENGTH; i++) {
         uint64_t what = rng_below(&rng, 40);
 
-        do_step(t, 2 * (size_t)rng_below(&rng, tree_op_count) + (rng_below(&rng, 8) == 0));
+        tree_step_run(t, 2 * (size_t)rng_below(&rng, tree_op_count) + (rng_below(&rng, 8) == 0));
         if (what == 0)
             tree_flush(t);
         if (what == 1)
@@ -158,21 +142,6 @@ static void long_sequences(void **state)
         run_long(crash_seed() + i);
 }
 
-static int make_base(void **state)
-{
-    (void)state;
-    base = tree_base_new();
-    return 0;
-}
-
-static int report(void **state)
-{
-    (void)state;
-    disk_image_free(base);
-    crash_sweep_report();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,7 +151,6 @@ int main(void)
         cmocka_unit_test(long_sequences),
     };
 
-    if (!access("/dev/shm", W_OK))
-        setenv("TMPDIR", "/dev/shm", 0);
-    return cmocka_run_group_tests(tests, make_base, report);
+    scratch_in_memory();
+    return cmocka_run_group_tests(tests, tree_steps_begin, tree_steps_end);
 }

@@ -17,15 +17,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "crash/tree.h"
+#include "crash/tree_steps.h"
+#include "lib/scratch.h"
 
 enum {
     ROUNDS = 20,
-    LENGTH_MAX = 3,    /* before the end that is the same for all */
-    STEP_FLUSH = 1000, /* not an operation */
-    STEP_COMPACT,
+    LENGTH_MAX = 3, /* before the end that is the same for all */
     KINDS = ENV_FAULT_CHANGES | ENV_FAULT_RESERVE,
 };
 
@@ -54,7 +52,6 @@ struct sequence {
     char name[400];
 };
 
-static struct disk_image *base;
 static uint64_t failed_count, sticky_count, doubt_count;
 
 /* --- Time: the same for the same step --- */
@@ -84,39 +81,19 @@ static size_t step_of(const char *op, bool sync)
 
 static void add(struct sequence *s, size_t step)
 {
-    const size_t len = strlen(s->name);
-    const char *op = step == STEP_FLUSH     ? "flush"
-                     : step == STEP_COMPACT ? "compact"
-                                            : tree_ops[step / 2].name;
-
     s->steps[s->count++] = step;
-    snprintf(s->name + len, sizeof(s->name) - len, "%s%s%s", len ? "," : "", op,
-             step < STEP_FLUSH && step % 2 ? "!" : "");
+    tree_step_append(s->name, sizeof(s->name), step);
 }
 
 static void add_end(struct sequence *s)
 {
     add(s, step_of("create_in_e", true));
-    add(s, STEP_FLUSH);
+    add(s, TREE_STEP_FLUSH);
     add(s, step_of("patch", true));
     add(s, step_of("rename_over_b", false));
-    add(s, STEP_COMPACT);
+    add(s, TREE_STEP_COMPACT);
     add(s, step_of("write_long", true));
     add(s, step_of("mkdir", false));
-}
-
-static void run_step(struct tree *t, size_t step)
-{
-    tree_begin(t);
-    if (step == STEP_FLUSH) {
-        tree_flush(t);
-    } else if (step == STEP_COMPACT) {
-        tree_compact(t);
-    } else {
-        tree_ops[step / 2].run(t);
-        if (step % 2)
-            tree_sync(t);
-    }
 }
 
 /* What comes before the failure is cut by test_crash_fs. */
@@ -127,7 +104,7 @@ static void run_steps(struct tree *t, const struct sequence *s)
         now_s++;
         if (!env_fault_happened(t->fault))
             t->first_point = env_record_point(t->disk);
-        run_step(t, s->steps[i]);
+        tree_step_run(t, s->steps[i]);
     }
 }
 
@@ -138,7 +115,7 @@ static struct tree *run_twin(const struct sequence *s, uint64_t *ret_calls)
     uint64_t before;
 
     now_s = 0;
-    t = tree_new_failing(base, s->name, NULL);
+    t = tree_new_failing(tree_base, s->name, NULL);
     before = env_fault_calls(t->fault, KINDS);
     run_steps(t, s);
     *ret_calls = env_fault_calls(t->fault, KINDS) - before;
@@ -157,7 +134,7 @@ static void run_failing(const struct sequence *s, const struct tree *twin, uint6
     if (crash_skipped(name))
         return;
     now_s = 0;
-    t = tree_new_failing(base, name, twin);
+    t = tree_new_failing(tree_base, name, twin);
     env_fault_fail_way(t->fault, way->way);
     env_fault_fail(t->fault, KINDS, nth, way->code, way->forever);
     run_steps(t, s);
@@ -178,12 +155,10 @@ static unsigned rounds(void)
 /* Each call of each sequence that begins with one operation, in each way. */
 static void run_all(void)
 {
-    size_t first = 0, by = 1, number = 0;
-    const char *part = getenv("TEST_PART");
+    const struct tree_part part = tree_part_asked();
+    size_t number = 0;
 
-    if (part && *part)
-        assert_int_equal(sscanf(part, "%zu/%zu", &first, &by), 2);
-    for (size_t step = 0; step < 2 * tree_op_count; step++) {
+    for (size_t step = 0; step < tree_step_count(); step++) {
         struct sequence s = {0};
         struct tree *twin;
         uint64_t calls;
@@ -193,7 +168,7 @@ static void run_all(void)
         twin = run_twin(&s, &calls);
         for (uint64_t n = 1; n <= calls; n++)
             for (size_t w = 0; w < WAY_COUNT; w++)
-                if (number++ % by == first)
+                if (number++ % part.by == part.first)
                     run_failing(&s, twin, n, &ways[w]);
         tree_free(twin);
     }
@@ -208,9 +183,9 @@ static void run_some(struct rng *rng)
     for (uint64_t left = 1 + rng_below(rng, LENGTH_MAX); left; left--) {
         const uint64_t what = rng_below(rng, 12);
 
-        add(&s, what == 0   ? STEP_FLUSH
-                : what == 1 ? STEP_COMPACT
-                            : (size_t)rng_below(rng, 2 * tree_op_count));
+        add(&s, what == 0   ? TREE_STEP_FLUSH
+                : what == 1 ? TREE_STEP_COMPACT
+                            : (size_t)rng_below(rng, tree_step_count()));
     }
     add_end(&s);
     twin = run_twin(&s, &calls);
@@ -235,8 +210,8 @@ static void run_named(const char *scenario)
         if (sync)
             op[len - 1] = 0;
         assert_true(s.count < sizeof(s.steps) / sizeof(s.steps[0]));
-        add(&s, strcmp(op, "flush") == 0     ? STEP_FLUSH
-                : strcmp(op, "compact") == 0 ? STEP_COMPACT
+        add(&s, strcmp(op, "flush") == 0     ? TREE_STEP_FLUSH
+                : strcmp(op, "compact") == 0 ? TREE_STEP_COMPACT
                                              : step_of(op, sync));
     }
     twin = run_twin(&s, &calls);
@@ -261,23 +236,13 @@ static void a_failure_and_then_a_loss_of_power(void **state)
     assert_true(failed_count > 0);
 }
 
-static int make_base(void **state)
-{
-    (void)state;
-    base = tree_base_new();
-    return 0;
-}
-
 static int report(void **state)
 {
-    (void)state;
-    disk_image_free(base);
     print_message(
         "failures: %llu; %llu made the store read-only, %llu left an operation in doubt\n",
         (unsigned long long)failed_count, (unsigned long long)sticky_count,
         (unsigned long long)doubt_count);
-    crash_sweep_report();
-    return 0;
+    return tree_steps_end(state);
 }
 
 int main(void)
@@ -286,7 +251,6 @@ int main(void)
         cmocka_unit_test(a_failure_and_then_a_loss_of_power),
     };
 
-    if (!access("/dev/shm", W_OK))
-        setenv("TMPDIR", "/dev/shm", 0);
-    return cmocka_run_group_tests(tests, make_base, report);
+    scratch_in_memory();
+    return cmocka_run_group_tests(tests, tree_steps_begin, report);
 }

@@ -6,9 +6,6 @@
  */
 #include "lib/cmocka_all.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "crash/crash_store.h"
 #include "fs/check/fsck.h"
 #include "fs/super.h"
@@ -111,20 +108,12 @@ static void a_file_system_that_is_being_made_can_be_made_again(void **state)
     disk_image_free(empty);
 }
 
-static int report(void **state)
-{
-    (void)state;
-    crash_sweep_report();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_system_that_is_being_made_can_be_made_again),
     };
 
-    if (!access("/dev/shm", W_OK))
-        setenv("TMPDIR", "/dev/shm", 0);
-    return cmocka_run_group_tests(tests, NULL, report);
+    scratch_in_memory();
+    return cmocka_run_group_tests(tests, NULL, crash_sweep_report);
 }

@@ -295,13 +295,6 @@ REPAIR_TEST(blob_header)
 REPAIR_TEST(missing_blob)
 REPAIR_TEST(much)
 
-static int report(void **state)
-{
-    (void)state;
-    crash_sweep_report();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,5 +313,5 @@ int main(void)
         cmocka_unit_test(a_repair_of_much),
     };
 
-    return cmocka_run_group_tests(tests, NULL, report);
+    return cmocka_run_group_tests(tests, NULL, crash_sweep_report);
 }

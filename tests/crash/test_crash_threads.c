@@ -85,9 +85,8 @@ static void put_in_order(struct crash_store *s, struct written *all)
     }
     qsort(all, ALL, sizeof(*all), by_seqno);
     for (unsigned i = 0; i < ALL; i++) {
-        crash_model_apply(&s->model, buf_slice(&all[i].batch->bytes));
-        s->states[++s->state_count] =
-            (struct crash_state){crash_digest_model(&s->model), all[i].span.begun};
+        kv_apply(&s->model, buf_slice(&all[i].batch->bytes));
+        s->states[++s->state_count] = (struct crash_state){kv_digest(&s->model), all[i].span.begun};
         if (all[i].sync)
             s->syncs[s->sync_count++] = (struct crash_synced){all[i].span.done, s->state_count};
         lsm_batch_free(all[i].batch);
@@ -174,13 +173,6 @@ static void collections_in_the_background(void **state)
     background(true, "background-blobs");
 }
 
-static int report(void **state)
-{
-    (void)state;
-    crash_sweep_report();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,5 +182,5 @@ int main(void)
         cmocka_unit_test(collections_in_the_background),
     };
 
-    return cmocka_run_group_tests(tests, NULL, report);
+    return cmocka_run_group_tests(tests, NULL, crash_sweep_report);
 }

@@ -262,7 +262,7 @@ static int listen_in(const char *store)
 /* It tried again and again. */
 static void a_client_that_cannot_send_gives_up(void **state)
 {
-    const struct remote_put_options o = {.dir = "/", .refused = on_refused};
+    const struct tree_put_options o = {.refused = on_refused};
     const char *store = scratch_path(dir, "source");
     int fd = listen_in(store);
     struct tree_outcome out;
@@ -270,7 +270,7 @@ static void a_client_that_cannot_send_gives_up(void **state)
 
     (void)state;
     call_faults_arm(CALL_SEND, 1, ENOBUFS, CALL_FOREVER);
-    assert_int_equal(remote_put_start(store, &o, &r), 1);
+    assert_int_equal(remote_put_start(store, "/", &o, &r), 1);
     assert_true(call_faults_disarm());
     remote_put_finish(r, &out);
     assert_int_equal(out.err, -ENOBUFS);

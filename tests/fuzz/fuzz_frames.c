@@ -7,8 +7,8 @@
 #include "fuzz/fixed.h"
 #include "fuzz/tree.h"
 
-#include "fs/fuse/control_proto.h"
 #include "fs/impl.h"
+#include "lib/control_take.h"
 #include "lsm/db/db.h"
 
 static struct env *base;
@@ -21,22 +21,6 @@ static void ignore(void *arg, const char *path, int err, const char *text)
     fuzz_read_all(slice_str(text));
 }
 
-static void take_for_talk(struct slice in)
-{
-    struct control_hello h;
-    struct control_end e;
-    char *path, *text;
-    int err;
-
-    if (!control_take_hello(in, &h))
-        free(h.dir);
-    if (!control_take_refused(in, &err, &path, &text)) {
-        free(path);
-        free(text);
-    }
-    control_take_end(in, &e);
-}
-
 static void apply(struct tree_put *t, struct slice in)
 {
     struct slice payload;
@@ -46,7 +30,7 @@ static void apply(struct tree_put *t, struct slice in)
     while (!err && tree_frame_take(&in, &type, &payload) > 0) {
         uint8_t *copy = fuzz_copy(payload);
 
-        take_for_talk(slice_of(copy, payload.len));
+        control_take_all(slice_of(copy, payload.len));
         err = tree_frame_apply(t, type, slice_of(copy, payload.len));
         free(copy);
     }

@@ -277,19 +277,13 @@ static const struct env_ops memory_ops = {
     .writer_reserve = writer_reserve,
     .writer_truncate = writer_truncate,
     .writer_close = writer_close,
-    .reader_open = memory_reader_open,
-    .reader_read = memory_reader_read,
-    .reader_len = memory_reader_len,
-    .reader_prefetch = memory_reader_prefetch,
-    .reader_close = memory_reader_close,
-    .list = memory_list,
     .remove = remove_file,
     .replace_small = replace_small,
     .sync_file = sync_file,
     .sync_dir = sync_dir,
     .space = space,
     .keep_aside = sync_file,
-    .close = memory_close_nothing,
+    MEMORY_HANDLE_OPS,
 };
 
 struct env *env_memory_new(void)

@@ -4,8 +4,10 @@
 #include "lib/kv_model.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "lsm/base/check.h"
+#include "lsm/wal/batch.h"
 
 size_t kv_find(const struct kv_model *m, struct slice key)
 {
@@ -92,6 +94,57 @@ void kv_delete(struct kv_model *m, struct slice key)
 void kv_delete_range(struct kv_model *m, struct slice start, struct slice end)
 {
     remove_pairs(m, kv_find(m, start), kv_find(m, end));
+}
+
+void kv_apply(struct kv_model *m, struct slice ops)
+{
+    struct batch_op op;
+    uint64_t offset;
+    struct slice bytes;
+    int more;
+
+    while ((more = batch_next(&ops, &op)) > 0) {
+        switch (op.kind) {
+        case KIND_PUT:
+            kv_put(m, op.key, op.value);
+            break;
+        case KIND_DELETE:
+            kv_delete(m, op.key);
+            break;
+        case KIND_DELETE_RANGE:
+            kv_delete_range(m, op.key, op.value);
+            break;
+        default:
+            CHECK(patch_decode(op.value, &offset, &bytes));
+            kv_patch(m, op.key, (size_t)offset, bytes);
+        }
+    }
+    CHECK(!more);
+}
+
+bool kv_equal(const struct kv_model *a, const struct kv_model *b)
+{
+    bool equal = a->count == b->count;
+
+    for (size_t i = 0; i < a->count && equal; i++)
+        equal = slice_eq(buf_slice(&a->pairs[i].key), buf_slice(&b->pairs[i].key)) &&
+                slice_eq(buf_slice(&a->pairs[i].value), buf_slice(&b->pairs[i].value));
+    return equal;
+}
+
+uint64_t kv_digest_pair(uint64_t digest, struct slice key, struct slice value)
+{
+    digest = XXH3_64bits_withSeed(key.data, key.len, digest);
+    return XXH3_64bits_withSeed(value.data, value.len, digest);
+}
+
+uint64_t kv_digest(const struct kv_model *m)
+{
+    uint64_t digest = KV_DIGEST_EMPTY;
+
+    for (size_t i = 0; i < m->count; i++)
+        digest = kv_digest_pair(digest, buf_slice(&m->pairs[i].key), buf_slice(&m->pairs[i].value));
+    return digest;
 }
 
 void kv_copy(struct kv_model *ret, const struct kv_model *m)

@@ -18,12 +18,20 @@ struct kv_model {
 
 void kv_put(struct kv_model *m, struct slice key, struct slice value);
 void kv_delete(struct kv_model *m, struct slice key);
+/* Nothing when the start is not below the end. */
 void kv_delete_range(struct kv_model *m, struct slice start, struct slice end);
 void kv_patch(struct kv_model *m, struct slice key, size_t offset, struct slice bytes);
+/* The operations of a batch (lsm/wal/batch.h), in order. Aborts when it is damaged. */
+void kv_apply(struct kv_model *m, struct slice ops);
 /* The value, or NULL. */
 const struct kv_pair *kv_get(const struct kv_model *m, struct slice key);
 /* Index of the first key >= key. */
 size_t kv_find(const struct kv_model *m, struct slice key);
+bool kv_equal(const struct kv_model *a, const struct kv_model *b);
+/* A hash of all keys and values, in order; never 0. That of one more pair follows from it. */
+uint64_t kv_digest(const struct kv_model *m);
+uint64_t kv_digest_pair(uint64_t digest, struct slice key, struct slice value);
+#define KV_DIGEST_EMPTY UINT64_C(1)
 void kv_copy(struct kv_model *ret, const struct kv_model *m);
 void kv_clear(struct kv_model *m);
 

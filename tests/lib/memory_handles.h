@@ -26,7 +26,7 @@ struct memory_head {
     struct mutex *mu; /* of the environment */
 };
 
-/* For struct env_ops. */
+/* For struct env_ops, which gets all of them by MEMORY_HANDLE_OPS in its initializer. */
 int memory_reader_open(struct env *env, const char *name, struct env_reader **ret);
 int memory_reader_read(struct env_reader *r, uint64_t offset, size_t len, void *buf,
                        size_t *ret_len);
@@ -37,5 +37,10 @@ void memory_reader_close(struct env_reader *r);
 int memory_list(struct env *env, int (*each)(void *arg, const char *name), void *arg);
 /* Such an environment outlives the stores that are opened on it. */
 void memory_close_nothing(struct env *env);
+
+#define MEMORY_HANDLE_OPS                                                                          \
+    .reader_open = memory_reader_open, .reader_read = memory_reader_read,                          \
+    .reader_len = memory_reader_len, .reader_prefetch = memory_reader_prefetch,                    \
+    .reader_close = memory_reader_close, .list = memory_list, .close = memory_close_nothing
 
 #endif

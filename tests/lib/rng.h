@@ -19,6 +19,14 @@ static inline uint64_t rng_seed(uint64_t fallback)
     return seed ? strtoull(seed, NULL, 0) : fallback;
 }
 
+/* How long a random test is: $TEST_ROUNDS, or the number given. */
+static inline unsigned rng_rounds(unsigned fallback)
+{
+    const char *rounds = getenv("TEST_ROUNDS");
+
+    return rounds ? (unsigned)strtoul(rounds, NULL, 0) : fallback;
+}
+
 static inline uint64_t rng_next(struct rng *r)
 {
     uint64_t z = (r->state += UINT64_C(0x9e3779b97f4a7c15));

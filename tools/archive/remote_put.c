@@ -22,7 +22,7 @@ enum {
 
 struct remote_put {
     int fd;
-    struct remote_put_options options;
+    struct tree_put_options options;
     struct buf in;               /* from the daemon, not yet understood */
     bool ready, finished, ended; /* finished: FINISH was sent */
     struct control_end end;
@@ -190,12 +190,12 @@ static int connect_to(const char *store)
     return err ? err : fd;
 }
 
-static int greet(struct remote_put *r)
+static int greet(struct remote_put *r, const char *dir)
 {
     struct control_hello h = {.flags = r->options.keep_old ? CONTROL_KEEP_OLD : 0,
                               .uid = r->options.uid,
                               .gid = r->options.gid,
-                              .dir = (char *)(uintptr_t)r->options.dir};
+                              .dir = (char *)(uintptr_t)dir};
     struct buf b = {NULL, 0, 0};
     int err = control_put_hello(&b, &h);
 
@@ -209,7 +209,7 @@ static int greet(struct remote_put *r)
     return err || r->ended ? 1 : 0;
 }
 
-int remote_put_start(const char *store, const struct remote_put_options *options,
+int remote_put_start(const char *store, const char *dir, const struct tree_put_options *options,
                      struct remote_put **ret)
 {
     struct remote_put *r = calloc(1, sizeof(*r));
@@ -225,7 +225,7 @@ int remote_put_start(const char *store, const struct remote_put_options *options
         return err;
     }
     *ret = r;
-    return greet(r);
+    return greet(r, dir);
 }
 
 void remote_put_finish(struct remote_put *r, struct tree_outcome *ret)

@@ -8,20 +8,13 @@
 
 struct remote_put;
 
-struct remote_put_options {
-    const char *dir; /* in the file system, from its root */
-    bool keep_old;
-    uint32_t uid, gid; /* of directories that are made on the way */
-    void (*refused)(void *arg, const char *path, int err, const char *text);
-    void *arg;
-};
-
 /*
- * Connect to the daemon of the store. -ENOENT, -ECONNREFUSED: none listens there; -EACCES: it is
- * not ours to talk to. After 0 or 1 remote_put_finish must be called; 1: the daemon has refused,
- * and that says why.
+ * Connect to the daemon of the store, to put into the directory `dir`, from the root of the file
+ * system. Of the options keep_old, uid, gid, refused and arg count: the rest is the daemon's.
+ * -ENOENT, -ECONNREFUSED: none listens there; -EACCES: it is not ours to talk to. After 0 or 1
+ * remote_put_finish must be called; 1: the daemon has refused, and that says why.
  */
-int remote_put_start(const char *store, const struct remote_put_options *options,
+int remote_put_start(const char *store, const char *dir, const struct tree_put_options *options,
                      struct remote_put **ret);
 struct tree_sink remote_put_sink(struct remote_put *r);
 /* Say that this was all, hear what has become of it, hang up, and free r. */

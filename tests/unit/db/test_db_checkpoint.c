@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "lib/env_fault.h"
-#include "lib/kv_model.h"
+#include "lib/kv_load.h"
 #include "lib/rng.h"
 #include "lib/scratch.h"
 #include "lsm/base/check.h"
@@ -101,22 +101,11 @@ static void write_some(struct origin *r, unsigned count)
 
 static void expect_model(struct lsm_db *db, const struct lsm_snapshot *s, const struct kv_model *m)
 {
-    struct lsm_iter *it;
-    size_t i = 0;
-    int at;
+    struct kv_model now;
 
-    assert_int_equal(lsm_iter_new(db, s, NULL, 0, NULL, 0, &it), 0);
-    for (at = lsm_iter_first(it); at > 0; at = lsm_iter_next(it), i++) {
-        size_t key_len, value_len;
-        const void *key = lsm_iter_key(it, &key_len), *value = lsm_iter_value(it, &value_len);
-
-        assert_true(i < m->count);
-        assert_true(slice_eq(slice_of(key, key_len), buf_slice(&m->pairs[i].key)));
-        assert_true(slice_eq(slice_of(value, value_len), buf_slice(&m->pairs[i].value)));
-    }
-    assert_int_equal(at, 0);
-    assert_int_equal(i, m->count);
-    lsm_iter_free(it);
+    assert_int_equal(kv_load(db, s, &now), 0);
+    assert_true(kv_equal(&now, m));
+    kv_clear(&now);
 }
 
 static void checkpoint(struct lsm_db *db, const char *path)

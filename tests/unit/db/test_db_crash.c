@@ -15,10 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <xxhash.h>
 
 #include "lib/env_fault.h"
-#include "lib/kv_model.h"
+#include "lib/kv_load.h"
 #include "lib/rng.h"
 #include "lib/scratch.h"
 #include "lsm/db/db.h"
@@ -55,64 +54,16 @@ static void fail_round(const struct run *r, const char *what)
              lsm_detail());
 }
 
-static uint64_t digest_pair(uint64_t digest, struct slice key, struct slice value)
-{
-    digest = XXH3_64bits_withSeed(key.data, key.len, digest);
-    return XXH3_64bits_withSeed(value.data, value.len, digest);
-}
-
-static uint64_t digest_model(const struct kv_model *m)
-{
-    uint64_t digest = 0;
-
-    for (size_t i = 0; i < m->count; i++)
-        digest = digest_pair(digest, buf_slice(&m->pairs[i].key), buf_slice(&m->pairs[i].value));
-    return digest;
-}
-
 static uint64_t digest_store(struct run *r)
 {
-    uint64_t digest = 0;
-    struct lsm_iter *it;
-    int at;
+    struct kv_model now;
+    uint64_t digest;
 
-    if (lsm_iter_new(r->db, NULL, NULL, 0, NULL, 0, &it))
-        fail_round(r, "no iterator");
-    for (at = lsm_iter_first(it); at > 0; at = lsm_iter_next(it)) {
-        size_t key_len, value_len;
-        const void *key = lsm_iter_key(it, &key_len), *value = lsm_iter_value(it, &value_len);
-
-        digest = digest_pair(digest, slice_of(key, key_len), slice_of(value, value_len));
-    }
-    if (at < 0)
+    if (kv_load(r->db, NULL, &now))
         fail_round(r, "scan");
-    lsm_iter_free(it);
+    digest = kv_digest(&now);
+    kv_clear(&now);
     return digest;
-}
-
-static void apply(struct kv_model *m, struct slice ops)
-{
-    struct batch_op op;
-    uint64_t offset;
-    struct slice bytes;
-
-    while (batch_next(&ops, &op) > 0) {
-        switch (op.kind) {
-        case KIND_PUT:
-            kv_put(m, op.key, op.value);
-            break;
-        case KIND_DELETE:
-            kv_delete(m, op.key);
-            break;
-        case KIND_DELETE_RANGE:
-            if (slice_cmp(op.key, op.value) < 0)
-                kv_delete_range(m, op.key, op.value);
-            break;
-        default:
-            assert_true(patch_decode(op.value, &offset, &bytes));
-            kv_patch(m, op.key, (size_t)offset, bytes);
-        }
-    }
 }
 
 /*
@@ -204,11 +155,11 @@ static int write_one(struct run *r)
     assert_int_equal(lsm_batch_new(&b), 0);
     assert_int_equal(lsm_batch_new(&shown), 0);
     random_batch(r, b, shown);
-    apply(&r->model, buf_slice(&shown->bytes));
+    kv_apply(&r->model, buf_slice(&shown->bytes));
     r->count++;
     assert_true(r->count < BATCH_COUNT_MAX);
     assert_int_equal(buf_assign(&r->log[r->count].ops, shown->bytes.data, shown->bytes.len), 0);
-    r->log[r->count].digest = digest_model(&r->model);
+    r->log[r->count].digest = kv_digest(&r->model);
     err = lsm_write(r->db, b, sync ? LSM_WRITE_SYNC : 0);
     lsm_batch_free(b);
     lsm_batch_free(shown);
@@ -235,7 +186,7 @@ static void settle(struct run *r, const struct kv_model *start, size_t least)
     kv_clear(&r->model);
     kv_copy(&r->model, start);
     for (size_t i = 1; i <= found; i++)
-        apply(&r->model, buf_slice(&r->log[i].ops));
+        kv_apply(&r->model, buf_slice(&r->log[i].ops));
     if (lsm_verify(r->db, NULL, NULL, NULL) != 0)
         fail_round(r, "verify");
 }
@@ -244,7 +195,7 @@ static void begin_round(struct run *r, struct kv_model *ret_start)
 {
     kv_copy(ret_start, &r->model);
     r->count = r->acked = r->synced = 0;
-    r->log[0].digest = digest_model(&r->model);
+    r->log[0].digest = kv_digest(&r->model);
 }
 
 static struct run *run_new(uint64_t seed, bool blobs)
@@ -272,13 +223,6 @@ static void run_free(struct run *r)
     free(r);
 }
 
-static unsigned rounds_wanted(unsigned fallback)
-{
-    const char *s = getenv("TEST_ROUNDS");
-
-    return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
-}
-
 static void cut_power_again_and_again(bool blobs)
 {
     struct run *r = run_new(rng_seed(7), blobs);
@@ -286,7 +230,7 @@ static void cut_power_again_and_again(bool blobs)
     env_fault_remember_removed(r->fault);
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 0; r->round < rounds_wanted(120); r->round++) {
+    for (r->round = 0; r->round < rng_rounds(120); r->round++) {
         struct kv_model start;
         size_t batches = (size_t)rng_below(&r->rng, 300);
         /* Cut at a call in the middle of something, or between two batches. */
@@ -338,7 +282,7 @@ static void fail_nth(struct run *r, uint64_t nth, int err, bool forever)
             kv_copy(&r->model, &start);
             r->count--;
             for (size_t i = 1; i <= r->count; i++)
-                apply(&r->model, buf_slice(&r->log[i].ops));
+                kv_apply(&r->model, buf_slice(&r->log[i].ops));
         }
     }
     lsm_close(r->db);
@@ -356,7 +300,7 @@ static void fail_every_call(bool blobs)
 {
     struct run *r = run_new(rng_seed(11), blobs);
 
-    for (r->round = 1; r->round <= rounds_wanted(150); r->round++)
+    for (r->round = 1; r->round <= rng_rounds(150); r->round++)
         fail_nth(r, r->round, r->round % 2 ? EIO : ENOSPC, r->round % 3 == 0);
     run_free(r);
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "lib/env_fault.h"
-#include "lib/kv_model.h"
+#include "lib/kv_load.h"
 #include "lib/rng.h"
 #include "lib/scratch.h"
 #include "lsm/db/db.h"
@@ -67,24 +67,14 @@ static int open_store(struct run *r)
 
 static bool shows(struct run *r, const struct lsm_snapshot *s, const struct kv_model *m)
 {
-    struct lsm_iter *it;
-    size_t i = 0;
-    bool same = true;
-    int at;
+    struct kv_model now;
+    bool same;
 
-    if (lsm_iter_new(r->db, s, NULL, 0, NULL, 0, &it))
-        fail_round(r, "no iterator");
-    for (at = lsm_iter_first(it); at > 0 && same; at = lsm_iter_next(it), i++) {
-        size_t key_len, value_len;
-        const void *key = lsm_iter_key(it, &key_len), *value = lsm_iter_value(it, &value_len);
-
-        same = i < m->count && slice_eq(slice_of(key, key_len), buf_slice(&m->pairs[i].key)) &&
-               slice_eq(slice_of(value, value_len), buf_slice(&m->pairs[i].value));
-    }
-    if (at < 0)
+    if (kv_load(r->db, s, &now))
         fail_round(r, "scan");
-    lsm_iter_free(it);
-    return same && i == m->count;
+    same = kv_equal(&now, m);
+    kv_clear(&now);
+    return same;
 }
 
 static int write_one(struct run *r)
@@ -148,19 +138,8 @@ static void check_one(struct run *r, unsigned n)
 /* Unsynced writes may be gone: the store itself says what it holds now. */
 static void adopt(struct run *r)
 {
-    struct lsm_iter *it;
-    int at;
-
     kv_clear(&r->model);
-    assert_int_equal(lsm_iter_new(r->db, NULL, NULL, 0, NULL, 0, &it), 0);
-    for (at = lsm_iter_first(it); at > 0; at = lsm_iter_next(it)) {
-        size_t key_len, value_len;
-        const void *key = lsm_iter_key(it, &key_len), *value = lsm_iter_value(it, &value_len);
-
-        kv_put(&r->model, slice_of(key, key_len), slice_of(value, value_len));
-    }
-    assert_int_equal(at, 0);
-    lsm_iter_free(it);
+    assert_int_equal(kv_load(r->db, NULL, &r->model), 0);
 }
 
 static struct run *run_new(uint64_t seed)
@@ -185,13 +164,6 @@ static void run_free(struct run *r)
     env_fault_close(r->fault);
     scratch_free(r->dir);
     free(r);
-}
-
-static unsigned rounds_wanted(unsigned fallback)
-{
-    const char *s = getenv("TEST_ROUNDS");
-
-    return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
 }
 
 static void work(struct run *r, uint64_t steps)
@@ -224,7 +196,7 @@ static void power_cuts_leave_snapshots_whole_or_not_at_all(void **state)
     env_fault_remember_removed(r->fault);
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 0; r->round < rounds_wanted(120); r->round++) {
+    for (r->round = 0; r->round < rng_rounds(120); r->round++) {
         if (rng_below(&r->rng, 3))
             env_fault_fail(r->fault, ENV_FAULT_CHANGES, 1 + rng_below(&r->rng, 120), EIO, true);
         work(r, rng_below(&r->rng, 300));
@@ -245,7 +217,7 @@ static void every_failing_call_leaves_snapshots_whole_or_not_at_all(void **state
     (void)state;
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 1; r->round <= rounds_wanted(120); r->round++) {
+    for (r->round = 1; r->round <= rng_rounds(120); r->round++) {
         env_fault_fail(r->fault, ENV_FAULT_CHANGES, 1 + rng_below(&r->rng, 40),
                        r->round % 2 ? EIO : ENOSPC, r->round % 3 == 0);
         work(r, 100);

@@ -122,31 +122,6 @@ static uint64_t digest_store(const struct run *r, struct lsm_db *db, const struc
 
 /* --- Batches --- */
 
-static void apply(struct kv_model *m, struct slice ops)
-{
-    struct batch_op op;
-    uint64_t offset;
-    struct slice bytes;
-
-    while (batch_next(&ops, &op) > 0) {
-        switch (op.kind) {
-        case KIND_PUT:
-            kv_put(m, op.key, op.value);
-            break;
-        case KIND_DELETE:
-            kv_delete(m, op.key);
-            break;
-        case KIND_DELETE_RANGE:
-            if (slice_cmp(op.key, op.value) < 0)
-                kv_delete_range(m, op.key, op.value);
-            break;
-        default:
-            assert_true(patch_decode(op.value, &offset, &bytes));
-            kv_patch(m, op.key, (size_t)offset, bytes);
-        }
-    }
-}
-
 static size_t random_key(struct run *r, char key[32])
 {
     return (size_t)sprintf(key, "key%04u", (unsigned)rng_below(&r->rng, KEY_COUNT));
@@ -191,7 +166,7 @@ static void take_back(struct run *r)
     kv_clear(&r->model);
     kv_copy(&r->model, &r->start);
     for (size_t i = 1; i <= r->count; i++)
-        apply(&r->model, buf_slice(&r->ops[i]));
+        kv_apply(&r->model, buf_slice(&r->ops[i]));
 }
 
 static int write_one(struct run *r)
@@ -204,7 +179,7 @@ static int write_one(struct run *r)
     assert_int_equal(lsm_batch_new(&b), 0);
     for (uint64_t n = 1 + rng_below(&r->rng, 6); n; n--)
         random_op(r, b);
-    apply(&r->model, buf_slice(&b->bytes));
+    kv_apply(&r->model, buf_slice(&b->bytes));
     r->count++;
     assert_int_equal(buf_assign(&r->ops[r->count], b->bytes.data, b->bytes.len), 0);
     r->digests[r->count] = digest_model(&r->model);
@@ -506,13 +481,6 @@ static void end_round(struct run *r)
     settle(r, least);
 }
 
-static unsigned rounds_wanted(unsigned fallback)
-{
-    const char *s = getenv("TEST_ROUNDS");
-
-    return s ? (unsigned)strtoul(s, NULL, 0) : fallback;
-}
-
 static void nothing_is_lost_whatever_goes_wrong(void **state)
 {
     struct run *r = calloc(1, sizeof(*r));
@@ -527,7 +495,7 @@ static void nothing_is_lost_whatever_goes_wrong(void **state)
     env_fault_remember_removed(r->fault);
     if (open_store(r))
         fail_round(r, "open");
-    for (r->round = 0; r->round < rounds_wanted(60); r->round++) {
+    for (r->round = 0; r->round < rng_rounds(60); r->round++) {
         size_t steps = 1 + (size_t)rng_below(&r->rng, BATCH_COUNT_MAX);
         int err = 0;
 

@@ -227,4 +227,27 @@ static inline void assert_untouched(const struct damage *d, struct lsm_db *db,
     kv_clear(&now);
 }
 
+/* After a repair: what is new finds its place, everything agrees, nothing is found. Closes it. */
+static inline void expect_usable(struct fixture *f)
+{
+    make_file(f->fs, make_dir(f->fs, FS_ROOT_INO, "after the repair"), "file");
+    everything_agrees(f->fs);
+    expect_clean(f);
+    assert_int_equal(fs_close(f->fs), 0);
+}
+
+/* TEST_ROUNDS seeds, from TEST_SEED on: one, or the usual number when that is not given either. */
+static inline void damage_rounds(void (*run)(uint64_t seed), uint64_t usual)
+{
+    const char *rounds = getenv("TEST_ROUNDS");
+    uint64_t seed = rng_seed(1), count = rounds ? strtoull(rounds, NULL, 0) : usual;
+
+    if (getenv("TEST_SEED") && !rounds)
+        count = 1;
+    for (uint64_t i = 0; i < count; i++) {
+        print_message("seed %llu\n", (unsigned long long)(seed + i));
+        run(seed + i);
+    }
+}
+
 #endif

@@ -5,27 +5,14 @@
 #ifndef TESTS_FSCK_FIXTURE_H
 #define TESTS_FSCK_FIXTURE_H
 
-#include "lib/kv_model.h"
+#include "lib/kv_load.h"
 #include "unit/fs/check_fixture.h"
 
 /* --- What the store holds --- */
 
 static inline void take_keys(struct lsm_db *db, struct kv_model *ret)
 {
-    struct lsm_iter *it;
-    int more;
-
-    memset(ret, 0, sizeof(*ret));
-    assert_int_equal(lsm_iter_new(db, NULL, NULL, 0, NULL, 0, &it), 0);
-    for (more = lsm_iter_first(it); more == 1; more = lsm_iter_next(it)) {
-        struct slice key, value;
-
-        key.data = lsm_iter_key(it, &key.len);
-        value.data = lsm_iter_value(it, &value.len);
-        kv_put(ret, key, value);
-    }
-    assert_int_equal(more, 0);
-    lsm_iter_free(it);
+    assert_int_equal(kv_load(db, NULL, ret), 0);
 }
 
 static inline struct slice slice_of_buf(const struct buf *b)

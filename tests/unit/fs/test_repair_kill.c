@@ -173,8 +173,6 @@ int main(void)
         cmocka_unit_test(a_repair_that_loses_its_power_is_completed_by_the_next),
     };
 
-    /* What is durable is the environment's to say, so a disk in memory does, and is quick. */
-    if (!access("/dev/shm", W_OK))
-        setenv("TMPDIR", "/dev/shm", 0);
+    scratch_in_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

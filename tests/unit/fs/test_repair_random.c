@@ -16,7 +16,6 @@ static void one_round(uint64_t seed)
 
     assert_non_null(d);
     d->rng.state = seed;
-    print_message("seed %llu\n", (unsigned long long)seed);
     assert_int_equal(fixture_setup(&state), 0);
     f = state;
     random_tree(f, &d->rng, 20 + (unsigned)rng_below(&d->rng, 60));
@@ -29,10 +28,7 @@ static void one_round(uint64_t seed)
     expect_clean(f);
     assert_untouched(d, fs_db(f->fs), &before);
     fixture_reopen(f);
-    make_file(f->fs, make_dir(f->fs, FS_ROOT_INO, "after the repair"), "file");
-    everything_agrees(f->fs);
-    expect_clean(f);
-    assert_int_equal(fs_close(f->fs), 0);
+    expect_usable(f);
     fixture_free(f);
     kv_clear(&before);
     free(d);
@@ -40,14 +36,8 @@ static void one_round(uint64_t seed)
 
 static void random_damage_is_repaired(void **state)
 {
-    const char *rounds = getenv("TEST_ROUNDS");
-    uint64_t seed = rng_seed(1), count = rounds ? strtoull(rounds, NULL, 0) : 100;
-
     (void)state;
-    if (getenv("TEST_SEED") && !rounds)
-        count = 1;
-    for (uint64_t i = 0; i < count; i++)
-        one_round(seed + i);
+    damage_rounds(one_round, 100);
 }
 
 int main(void)

@@ -2,17 +2,13 @@
  * Frames of the control socket: what is made is understood; what is cut or changed is refused or is
  * another frame that could have been made.
  */
+#include "lib/cmocka_all.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "fs/fuse/control_proto.h"
+#include "lib/control_take.h"
 #include "lib/rng.h"
 
 static struct slice payload_of(const struct buf *b, uint8_t want)
@@ -62,22 +58,6 @@ static void frames_say_what_they_were_told(void **state)
     buf_free(&b);
 }
 
-static void take_all(struct slice in)
-{
-    struct control_hello h;
-    struct control_end e;
-    char *path, *text;
-    int err;
-
-    if (!control_take_hello(in, &h))
-        free(h.dir);
-    if (!control_take_refused(in, &err, &path, &text)) {
-        free(path);
-        free(text);
-    }
-    control_take_end(in, &e);
-}
-
 static void rubbish_is_taken_for_nothing(void **state)
 {
     struct rng rng = {rng_seed(1)};
@@ -99,7 +79,7 @@ static void rubbish_is_taken_for_nothing(void **state)
         assert_non_null(bytes);
         for (size_t n = 0; n < len; n++)
             bytes[n] = (uint8_t)(rng_next(&rng) & (rng_below(&rng, 2) ? 0x1f : 0xff));
-        take_all(slice_of(bytes, len));
+        control_take_all(slice_of(bytes, len));
         free(bytes);
     }
     buf_free(&b);

@@ -147,6 +147,28 @@ static inline struct slice random_value(struct rng *r, enum kind kind, size_t le
     return buf_slice(mem);
 }
 
+/* `count` keys, some of them with many versions. */
+static inline void random_model(struct model *m, struct rng *r, size_t count, size_t value_len_max)
+{
+    static const enum kind kinds[] = {KIND_PUT, KIND_PUT, KIND_PATCH, KIND_DELETE};
+    struct buf value = {0};
+    uint8_t mem[32];
+
+    for (size_t i = 0; i < count; i++) {
+        struct slice key = random_key(r, mem, 6);
+        size_t versions = rng_below(r, 20) ? 1 + (size_t)rng_below(r, 3) : 100;
+
+        for (size_t k = 0; k < versions; k++) {
+            enum kind kind = kinds[rng_below(r, 4)];
+
+            model_add(m, key, 1 + rng_below(r, 499), kind,
+                      random_value(r, kind, value_len_max, &value));
+        }
+    }
+    model_sort(m);
+    buf_free(&value);
+}
+
 static inline void model_write(const struct model *m, struct env *env, uint64_t number,
                                const struct sst_builder_options *options, struct sst_stats *ret)
 {
