@@ -58,6 +58,12 @@ for step in create stat rename unlink; do
 done
 same "" "$(ls "$S/work")" "what is left"
 
+say "a store that was not in memory"
+TMPDIR="$S/work" sh "$SOURCE_DIR/tests/bench/coldstart.sh" -n 3000 -r 1 -d "$S/work" >"$S/out" ||
+    fail "coldstart.sh has failed: $(cat "$S/out")"
+same 6 "$(grep -cE '^\| [a-z].* \| [0-9.]+ \|$' "$S/out")" "rows"
+same "" "$(ls "$S/work")" "what is left"
+
 say "what is refused"
 refused "no such candidate: nobody" fsbench nobody
 refused "no such phase: sleep" fsbench -p sleep host
