@@ -106,7 +106,7 @@ static int plan_pieces(const struct fs *fs, const struct read_plan *p, const str
 static int plan_run(struct fs *fs, const struct read_plan *p, uint64_t ino, uint64_t offset,
                     size_t len, struct fs_read *ret)
 {
-    bool whole = len >= fs->super.block_len;
+    bool whole = len >= fs->super.block_len || offset % fs->super.block_len == 0;
     struct inode in;
     int err = (whole ? lsm_multi_get_once : lsm_multi_get)(fs->db, NULL, p->refs, p->count,
                                                            p->values, p->errs);
