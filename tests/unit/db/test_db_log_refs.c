@@ -13,6 +13,22 @@ enum {
     VALUE_LEN = 64 << 10
 };
 
+static char *dir;
+
+static int set_up(void **state)
+{
+    (void)state;
+    dir = scratch_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scratch_free(dir);
+    return 0;
+}
+
 static void store_options(struct lsm_options *ret)
 {
     lsm_options_default(ret);
@@ -35,7 +51,7 @@ static void ref_of_a(struct lsm_db *db, struct buf *ret)
 
 /* Put "a", whose value is large, and "b" with a's value; take the store as a kill would leave it.
  */
-static void craft(const char *dir, const char *copy)
+static void craft(const char *store, const char *copy)
 {
     static uint8_t value[VALUE_LEN] = {1};
     char command[9000];
@@ -45,7 +61,7 @@ static void craft(const char *dir, const char *copy)
     struct lsm_db *db;
 
     store_options(&o);
-    assert_int_equal(lsm_open(dir, &o, &db), 0);
+    assert_int_equal(lsm_open(store, &o, &db), 0);
     assert_int_equal(lsm_put(db, "a", 1, value, sizeof(value), 0), 0);
     ref_of_a(db, &ref);
     assert_int_equal(lsm_batch_new(&b), 0);
@@ -54,7 +70,7 @@ static void craft(const char *dir, const char *copy)
     lsm_batch_free(b);
     buf_free(&ref);
     assert_int_equal(lsm_put(db, "c", 1, "1", 1, 0), 0);
-    snprintf(command, sizeof(command), "cp -r %s %s && rm -f %s/LOCK", dir, copy, copy);
+    snprintf(command, sizeof(command), "cp -r %s %s && rm -f %s/LOCK", store, copy, copy);
     assert_int_equal(system(command), 0);
     assert_int_equal(lsm_close(db), 0);
 }
@@ -79,7 +95,7 @@ static int on_repair(void *arg, const char *file, const char *text)
 
 static void a_value_of_another_key_ends_the_log(void **state)
 {
-    char *dir = scratch_new(), copy[4200];
+    char copy[4200];
     struct lsm_options o;
     struct lsm_db *db;
 
@@ -93,13 +109,12 @@ static void a_value_of_another_key_ends_the_log(void **state)
     assert_false(has(db, "b"));
     assert_false(has(db, "c"));
     assert_int_equal(lsm_close(db), 0);
-    scratch_free(dir);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_value_of_another_key_ends_the_log),
+        cmocka_unit_test_setup_teardown(a_value_of_another_key_ends_the_log, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
