@@ -7,7 +7,8 @@
  * short blocks) points to a static area of zeros. Nothing is copied.
  *
  * Blocks that are asked for as a whole will be kept by whoever asks, that is by the kernel, and
- * need no place in the store's cache. Of others the next part is likely to be wanted.
+ * need no place in the store's cache. Of others the next part is likely to be wanted. How long a
+ * small file is is not known beforehand: what is read from its beginning counts as all of it.
  */
 #include <limits.h>
 
